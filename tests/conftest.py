@@ -1,0 +1,66 @@
+"""Fixtures every test folder shares: tiny rasters of any kind, and where the real imagery lies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import DTypeLike, NDArray
+from rasterio.transform import from_origin
+
+UTM_50N = "EPSG:32650"
+
+
+def fabricate_bands(n_bands: int, height: int, width: int, dtype: DTypeLike) -> NDArray[np.generic]:
+    """Return (n_bands, height, width) gradients that differ per band and never reach zero."""
+    rows, cols = np.mgrid[0:height, 0:width]
+    planes = [(rows * (band + 1) + cols * (n_bands - band)) % 200 + 20 for band in range(n_bands)]
+    return np.stack(planes).astype(dtype)
+
+
+@pytest.fixture
+def make_raster(tmp_path: Path) -> Callable[..., Path]:
+    """Return a writer of small rasters; every keyword has a plain default."""
+
+    def write(
+        name: str = "scene.tif",
+        bands: NDArray[np.generic] | int = 3,
+        *,
+        size: tuple[int, int] = (64, 48),
+        dtype: DTypeLike = "uint8",
+        nodata: float | None = None,
+        crs: str | None = UTM_50N,
+        transform: Affine | None = None,
+        **profile: object,
+    ) -> Path:
+        """Write `name` under the test's folder; `size` is (width, height), used when `bands` is a count."""
+        values = bands if isinstance(bands, np.ndarray) else fabricate_bands(bands, size[1], size[0], dtype)
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = {"driver": "GTiff", **profile}
+        if crs is not None and transform is None:
+            transform = from_origin(500_000, 4_400_000, 0.5, 0.5)
+        if transform is not None:
+            options["transform"] = transform
+        count, height, width = values.shape
+        with rasterio.open(
+            path, "w", width=width, height=height, count=count, dtype=values.dtype, nodata=nodata, crs=crs, **options
+        ) as target:
+            target.write(values)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real imagery, or skip where it is absent."""
+    folder = Path(os.environ.get("RS_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real imagery not found at {folder}; set RS_DATA to its folder")
+    return folder
