@@ -98,5 +98,5 @@ class StorageFull(UserError):
     code = "storage_full"
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the signal that unwinds a job whose owner cancelled it
+class Cancelled(Exception):
     """Raised by a job's progress report once the job was cancelled."""

@@ -1,0 +1,157 @@
+"""The operator's choices: one frozen dataclass, read once from `configuration.json` and checked key by key."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from limits import parse_many
+
+from server.errors import BadParameter
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+GIB = 2**30
+
+
+def _setting(default: Any, about: str, **rules: Any) -> Any:
+    """Declare one key: its default, its README sentence, and `minimum`, `maximum` or `choices`."""
+    return field(default=default, metadata={"about": about, **rules})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything an operator may set; relative folders count from the folder of the configuration file."""
+
+    host: str = _setting(
+        "127.0.0.1", 'Address to listen on. "auto" listens on every address and prints the one visitors can use.'
+    )
+    port: int = _setting(8000, "TCP port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    debug: bool = _setting(False, "Log every request and internal step.")
+    multi_thread: bool = _setting(True, "Answer requests with 16 threads; false uses one.")
+    ip_access_limit: str = _setting(
+        "60 per minute", "Limit per address for the routes that cost: upload and segment.", syntax="rate"
+    )
+    interactive_access_limit: str = _setting(
+        "1200 per minute", "Limit per address for clicks, metadata, previews, progress and downloads.", syntax="rate"
+    )
+    tile_access_limit: str = _setting("12000 per minute", "Limit per address for map tiles.", syntax="rate")
+    human_check: bool = _setting(True, "Ask new visitors an arithmetic question before they may use the service.")
+    api_tokens: tuple[str, ...] = _setting(
+        (), "Tokens programs may send as `Authorization: Bearer TOKEN` instead of answering the question."
+    )
+    cache_folder: Path = _setting(Path("cache"), "Folder for rasters, results and the database.")
+    checkpoint_folder: Path = _setting(Path("ckpt"), "Folder the checkpoints lie in.")
+    checkpoint: str = _setting("embedded", "Checkpoint used where a request names none.")
+    device: str = _setting("auto", "Where networks run.", choices=("auto", "cpu", "cuda"))
+    max_upload_bytes: int = _setting(8 * GIB, "Largest file a client may upload.", minimum=1024, maximum=2**45)
+    max_pixels: int = _setting(4_000_000_000, "Largest width times height of a raster.", minimum=65_536, maximum=2**40)
+    client_quota_bytes: int = _setting(32 * GIB, "Space all files of one client may take.", minimum=1024, maximum=2**50)
+    segment_wait_s: float = _setting(
+        25.0, "Seconds `/segment` waits for a job before it answers 202.", minimum=0.0, maximum=600.0
+    )
+    job_workers: int = _setting(1, "Jobs that run at the same time.", minimum=1, maximum=64)
+    max_queued_jobs: int = _setting(20, "Jobs one client may have waiting or running.", minimum=1, maximum=10_000)
+    embedding_cache_bytes: int = _setting(
+        GIB, "Memory for encoder outputs that are kept for reuse.", minimum=0, maximum=2**44
+    )
+    client_lifetime_h: float = _setting(
+        168.0, "Hours after its last visit until a client and its files are removed.", minimum=0.01, maximum=87_600.0
+    )
+    visitor_lifetime_h: float = _setting(
+        1.0, "Hours until a visitor who never passed the human check is removed.", minimum=0.01, maximum=87_600.0
+    )
+    stale_file_lifetime_h: float = _setting(
+        24.0, "Hours until side files without a raster and other leftovers are removed.", minimum=0.01, maximum=87_600.0
+    )
+    cleaning_interval_s: float = _setting(
+        600.0, "Seconds between two rounds of the cleaning threads.", minimum=0.1, maximum=86_400.0
+    )
+
+
+def read_settings(path: Path | None = None) -> Settings:
+    """Read the configuration file.
+
+    Args:
+        path: a JSON file; None means `configuration.json` at the top of this repository, defaults where it is absent.
+
+    Raises:
+        BadParameter: the file is missing or not JSON, or a key is unknown, of the wrong type or out of range;
+            `field` names the key.
+    """
+    chosen = path or REPOSITORY / "configuration.json"
+    if path is None and not chosen.exists():
+        return make_settings({}, REPOSITORY)
+    try:
+        content = json.loads(chosen.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadParameter(f"Cannot read the configuration {chosen}: {error.strerror}.") from error
+    except ValueError as error:
+        raise BadParameter(f"{chosen} is not valid JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise BadParameter(f"{chosen} holds a {type(content).__name__}; expected one JSON object of settings.")
+    return make_settings(content, chosen.resolve().parent)
+
+
+def make_settings(values: dict[str, Any], base_folder: Path) -> Settings:
+    """Check `values` key by key; relative folders are taken from `base_folder`.
+
+    Raises:
+        BadParameter: see `read_settings`.
+    """
+    known = {item.name: item for item in dataclasses.fields(Settings)}
+    checked = {}
+    for key, value in values.items():
+        if key not in known:
+            raise BadParameter(f'Unknown setting "{key}"; known are {", ".join(sorted(known))}.', key)
+        checked[key] = _check_value(known[key], value)
+    settings = Settings(**checked)
+    return dataclasses.replace(
+        settings,
+        cache_folder=(base_folder / settings.cache_folder).resolve(),
+        checkpoint_folder=(base_folder / settings.checkpoint_folder).resolve(),
+    )
+
+
+def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:
+    """Return `value` as the type of its default, or raise naming the key."""
+    key, default, rules = item.name, item.default, item.metadata
+    if isinstance(default, bool):
+        return _require(isinstance(value, bool), value, key, value, "true or false")
+    if isinstance(default, int | float):
+        return _check_number(key, default, rules, value)
+    if isinstance(default, tuple):
+        fine = isinstance(value, list) and all(isinstance(token, str) and token.strip() for token in value)
+        return tuple(_require(fine, value, key, "its value", "a list of non-empty strings"))
+    _require(isinstance(value, str) and bool(value.strip()), value, key, value, "a non-empty string")
+    if "choices" in rules:
+        _require(value in rules["choices"], value, key, value, "one of " + ", ".join(rules["choices"]))
+    if rules.get("syntax") == "rate":
+        _check_rate(key, value)
+    return Path(value) if isinstance(default, Path) else value
+
+
+def _check_number(key: str, default: float, rules: Any, value: Any) -> float:
+    whole = isinstance(default, int)
+    kind = "an integer" if whole else "a number"
+    low, high = rules["minimum"], rules["maximum"]
+    is_number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    # NaN fails the comparison and is refused with the rest.
+    _require(is_number and low <= value <= high, value, key, value, f"{kind} from {low} to {high}")
+    return int(value) if whole else float(value)
+
+
+def _check_rate(key: str, value: str) -> None:
+    try:
+        parse_many(value)
+    except ValueError as error:
+        raise BadParameter(f'Setting "{key}" is "{value}"; expected a rate such as "60 per minute".', key) from error
+
+
+def _require(fine: bool, value: Any, key: str, found: object, expected: str) -> Any:
+    """Return `value` when `fine`; else raise a sentence with what was `found` and `expected`."""
+    if not fine:
+        raise BadParameter(f'Setting "{key}" is {json.dumps(found, default=str)}; expected {expected}.', key)
+    return value
