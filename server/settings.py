@@ -14,6 +14,7 @@ from server.errors import BadParameter
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 GIB = 2**30
+N_THREADS = 16
 
 
 def _setting(default: Any, about: str, **rules: Any) -> Any:
@@ -69,6 +70,11 @@ class Settings:
     cleaning_interval_s: float = _setting(
         600.0, "Seconds between two rounds of the cleaning threads.", minimum=0.1, maximum=86_400.0
     )
+
+    @property
+    def n_threads(self) -> int:
+        """Requests answered at the same time."""
+        return N_THREADS if self.multi_thread else 1
 
 
 def read_settings(path: Path | None = None) -> Settings:

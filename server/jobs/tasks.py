@@ -1,0 +1,75 @@
+"""What jobs do: one class per kind of work, wired to stores and networks by the application factory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from server.jobs.records import JobRecord
+from server.rasters.windows import PixelWindow
+from server.segmentation.parameters import MaskGeneratorSettings
+from server.segmentation.whole_raster import SegmentRequest, SegmentResult
+
+Report = Callable[[float, str], None]
+
+
+class Segment(Protocol):
+    """Segments `source` into files under `folder`; see `server.segmentation.whole_raster`."""
+
+    def __call__(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult: ...
+
+
+@dataclass(frozen=True)
+class SegmentTask:
+    """Segment one raster of a client.
+
+    Attributes:
+        find_source: (client id, raster id) -> the raster's file, the latest state of its side files included.
+        publish: (client id, raster id, folder, summary) -> puts the finished folder in place of the older result.
+        segment: the engine.
+    """
+
+    find_source: Callable[[str, str], Path]
+    publish: Callable[[str, str, Path, dict[str, Any]], None]
+    segment: Segment
+
+    def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
+        """Run the job; whatever way it ends, nothing half-done stays behind.
+
+        Raises:
+            NoSuchRaster: the raster was deleted meanwhile.
+            Cancelled: the client cancelled the job.
+        """
+        raster_id = record.request["raster_id"]
+        source = self.find_source(record.client, raster_id)
+        folder = Path(tempfile.mkdtemp(prefix=f"job-{record.job}-", dir=source.parent))
+        try:
+            result = self.segment(source, folder, read_request(record.request), report)
+            summary = {
+                **asdict(result),
+                "job": record.job,
+                "raster": record.raster,
+                "out_raster": record.request["out_raster"],
+                "checkpoint": record.request["checkpoint"],
+                "parameters": record.request["parameters"],
+                "rgb_index": record.request["band_indexes"],
+                "window": record.request["window"],
+            }
+            self.publish(record.client, raster_id, folder, summary)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return summary
+
+
+def read_request(request: dict[str, Any]) -> SegmentRequest:
+    """Return the engine's request from a job's stored one."""
+    return SegmentRequest(
+        band_indexes=tuple(request["band_indexes"]),
+        settings=MaskGeneratorSettings.from_mapping(request["parameters"]),
+        checkpoint=request["checkpoint"],
+        window=PixelWindow(*request["window"]) if request["window"] else None,
+    )

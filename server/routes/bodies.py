@@ -1,0 +1,160 @@
+"""What requests may carry: strict models whose errors name the field, and the readers that apply them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.errors import BadParameter, TooLarge
+
+RasterName = Annotated[str | None, Field(default=None, description="Name given at upload; absent: the latest raster.")]
+BandIndex = Annotated[int, Field(ge=1, le=100_000, description="Band number, starting at 1.")]
+Stretch = Literal["percentile", "minmax", "none"]
+MaxSize = Annotated[int, Field(ge=16, le=8192, description="Longest side of the answer in pixels.")]
+Alpha = Annotated[float, Field(ge=0.0, le=1.0, description="Opacity of the objects; 1 hides the image below.")]
+MAX_BODY_BYTES = 2**20
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A JSON body: types are not converted, unknown fields are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Query(BaseModel):
+    """A query string: numbers arrive as text, unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AnswerBody(Body):
+    """`POST /human_check`."""
+
+    answer: int | None = Field(default=None, description="The number the picture asks for.")
+    another: bool = Field(default=False, description="Ask another question instead.")
+
+
+class PreviewBody(Body):
+    """`POST /preview_raster`."""
+
+    raster: RasterName
+    r: BandIndex | None = None
+    g: BandIndex | None = None
+    b: BandIndex | None = None
+    max_size: MaxSize = 2048
+    stretch: Stretch = "percentile"
+
+
+class SegmentBody(Body):
+    """`POST /segment`, beside the generator's parameters, which `MaskGeneratorSettings` checks."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    raster: RasterName
+    out_raster: str = Field(default="result.tif", max_length=200, description="Name of the download, ending in .tif.")
+    rgb_index: list[BandIndex] | None = Field(
+        default=None, min_length=3, max_length=3, description="Bands the network sees as red, green and blue."
+    )
+    checkpoint: str | None = Field(default=None, max_length=200, description="One of `/checkpoints`.")
+    window: list[int] | None = Field(
+        default=None, min_length=4, max_length=4, description="Part to segment: col, row, width, height in pixels."
+    )
+
+
+class RasterQuery(Query):
+    """Every route about one raster."""
+
+    raster: RasterName
+
+
+class TileQuery(Query):
+    """`GET /tiles/…`."""
+
+    r: BandIndex | None = None
+    g: BandIndex | None = None
+    b: BandIndex | None = None
+    stretch: Stretch = "percentile"
+    v: str | None = Field(default=None, max_length=200, description="Anything; a new value passes the browser's cache.")
+
+
+class MaskTileQuery(Query):
+    """`GET /mask_tiles/…`."""
+
+    alpha: Alpha = 0.6
+    job: str | None = Field(default=None, max_length=200, description="Anything; passes the browser's cache.")
+
+
+class MaskPreviewQuery(RasterQuery):
+    """`GET /preview_mask`."""
+
+    max_size: MaxSize = 2048
+    alpha: Alpha = 0.6
+
+
+class DownloadQuery(RasterQuery):
+    """`GET /download`."""
+
+    format: Literal["tif", "gpkg", "geojson", "shp", "coco"] = "tif"
+
+
+class ObjectQuery(RasterQuery):
+    """`GET /object`."""
+
+    x: float = Field(allow_inf_nan=False, description="Longitude, or pixels from the left border.")
+    y: float = Field(allow_inf_nan=False, description="Latitude, or pixels from the upper border.")
+    space: Literal["pixel", "map"] = "map"
+
+
+def read_body(model: type[Model]) -> Model:
+    """Return the JSON body as `model`; an absent body counts as `{}`.
+
+    Raises:
+        BadParameter: the body is no JSON object, or a field is unknown, mistyped or out of range.
+    """
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise TooLarge(f"The body has {request.content_length:,} bytes; at most {MAX_BODY_BYTES:,} are expected here.")
+    if not request.get_data(cache=True).strip():
+        return _validate(model, {})
+    content = request.get_json(silent=True, force=True)
+    if not isinstance(content, dict):
+        raise BadParameter("The body is not a JSON object; expected something like {} with Content-Type application/json.")
+    return _validate(model, content)
+
+
+def read_query(model: type[Model]) -> Model:
+    """Return the query string as `model`; see `read_body` for the errors."""
+    return _validate(model, request.args.to_dict())
+
+
+def _validate(model: type[Model], values: dict[str, object]) -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else None
+        raise BadParameter(_sentence(model, field, first["type"], first["msg"], first["input"]), field) from error
+
+
+def _sentence(model: type[BaseModel], field: str | None, kind: str, reason: str, found: object) -> str:
+    if kind == "extra_forbidden":
+        return f'Unknown field "{field}"; known are {", ".join(sorted(model.model_fields))}.'
+    if kind == "missing":
+        return f'Field "{field}" is missing.'
+    return f'Field "{field}" is {str(found)[:80]!r}: {reason[0].lower()}{reason[1:]}.'
+
+
+def chosen_bands(r: int | None, g: int | None, b: int | None) -> tuple[int, int, int] | None:
+    """Return the three bands asked for, or None when none was named.
+
+    Raises:
+        BadParameter: some were named and some were not.
+    """
+    if r is None and g is None and b is None:
+        return None
+    for name, value in (("r", r), ("g", g), ("b", b)):
+        if value is None:
+            raise BadParameter(f'Band "{name}" is missing; give r, g and b together, or none of them.', name)
+    return (r, g, b)  # type: ignore[return-value]  # the loop refused None

@@ -1,0 +1,86 @@
+"""Who is asking: one check before every request, so that no route has to repeat it."""
+
+from __future__ import annotations
+
+import hmac
+
+from flask import Flask, Response, g, request
+
+from server.clients.sessions import Client
+from server.errors import NotHuman
+from server.routes.services import services
+
+COOKIE = "uuid"
+COOKIE_LIFETIME_S = 7 * 24 * 3600
+# These answer anyone and know no client.
+OPEN_ENDPOINTS = frozenset(
+    {"health.health", "openapi.openapi", "pages.asset", "pages.icon", "human_check.static", "static"}
+)
+# These greet a new client, who may not have answered the question yet.
+GREETING_ENDPOINTS = frozenset({"pages.index", "human_check.show_question", "human_check.answer_question"})
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def register_guards(app: Flask) -> None:
+    """Identify the client before each request; set the cookie and security headers after it."""
+    app.before_request(_identify)
+    app.after_request(_finish)
+
+
+def current_client() -> Client:
+    """Return the client `_identify` found for this request."""
+    client: Client = g.client
+    return client
+
+
+def _identify() -> None:
+    endpoint = request.endpoint
+    if endpoint is None or endpoint in OPEN_ENDPOINTS:
+        return
+    header = request.headers.get("Authorization")
+    client = _client_of_token(header) if header is not None else services().clients.find(request.cookies.get(COOKIE))
+    greeting = endpoint in GREETING_ENDPOINTS
+    if client is None:
+        if services().asks_question and not greeting:
+            raise NotHuman("This client is not known here. Open the start page and answer its question first.")
+        client = services().clients.issue()
+        g.cookie_client = client
+    elif greeting and header is None:
+        g.cookie_client = client  # each visit of the page renews the cookie
+    if not client.is_human:
+        client = _admit(client, greeting)
+    g.client = client
+
+
+def _admit(client: Client, greeting: bool) -> Client:
+    """Return `client` as it may go on: human where no question is asked, unchanged on the greeting pages."""
+    if not services().asks_question:
+        services().clients.mark_human(client.id)
+        return services().clients.find(client.id) or client
+    if not greeting:
+        raise NotHuman("The human check has not been passed yet. Open the start page and answer its question.")
+    return client
+
+
+def _client_of_token(header: str) -> Client:
+    scheme, _, token = header.partition(" ")
+    sent = token.strip().encode()
+    known = [item for item in services().api_tokens if hmac.compare_digest(item.encode(), sent)]
+    if scheme.lower() != "bearer" or not known:
+        raise NotHuman('The Authorization header holds no token of this server; expected "Bearer TOKEN".')
+    return services().clients.token_client(known[0])
+
+
+def _finish(response: Response) -> Response:
+    client: Client | None = g.get("cookie_client")
+    if client is not None:
+        response.set_cookie(
+            COOKIE, client.id, max_age=COOKIE_LIFETIME_S, httponly=True, samesite="Lax", secure=request.is_secure
+        )
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response

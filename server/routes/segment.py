@@ -1,0 +1,115 @@
+"""`/segment`: check the request, queue the job, answer at once or when it is done."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, Response, jsonify, request
+
+from server.errors import BadParameter, CheckpointMissing
+from server.jobs.records import JobRecord
+from server.rasters.preview import check_band_indexes, default_band_indexes
+from server.rasters.windows import check_window
+from server.routes.bodies import SegmentBody, read_body
+from server.routes.documentation import Operation, documented
+from server.routes.errors import answer_failed_job
+from server.routes.guards import current_client
+from server.routes.rasters import find_raster
+from server.routes.services import services
+from server.segmentation.checkpoints import list_checkpoints
+from server.segmentation.parameters import PARAMETERS, PRESETS, MaskGeneratorSettings, describe_parameters
+
+blueprint = Blueprint("segment", __name__)
+FILE_NAME = re.compile(r"[^/\\:*?\"<>|\x00-\x1f]+\.tiff?", re.IGNORECASE)
+
+
+def parameter_properties() -> dict[str, object]:
+    """Return the JSON schema of each mask-generator parameter."""
+    return {
+        item["name"]: {key: item[key] for key in ("type", "default", "minimum", "maximum", "description")}
+        for item in describe_parameters()
+    }
+
+
+@blueprint.get("/segment_parameters")
+@documented(Operation({200: ("Bounds, defaults and presets.", "application/json")}))
+def segment_parameters() -> Response:
+    """Describe the mask generator's parameters and presets."""
+    return jsonify(parameters=describe_parameters(), presets=PRESETS)
+
+
+@blueprint.post("/segment")
+@documented(
+    Operation(
+        {200: ("Finished.", "application/json"), 202: ("Queued; follow `Location`.", "application/json")},
+        body=SegmentBody,
+        extra_body_properties=parameter_properties,
+    )
+)
+def segment() -> Response:
+    """Segment everything in a raster."""
+    body = read_body(SegmentBody)
+    record = services().queue.submit(
+        "segment", client=current_client().id, raster=find_raster(body.raster).name, request=_check_request(body)
+    )
+    if "respond-async" not in request.headers.get("Prefer", "").lower():
+        record = _wait(record)
+    return _answer(record)
+
+
+def _check_request(body: SegmentBody) -> dict[str, object]:
+    """Return the job's request with every default filled in, or raise naming the field."""
+    values = body.model_extra or {}
+    settings = MaskGeneratorSettings.from_mapping(values)
+    entry = find_raster(body.raster)
+    if not FILE_NAME.fullmatch(body.out_raster) or body.out_raster.startswith("."):
+        raise BadParameter(
+            f'"{body.out_raster[:80]}" is no file name for the result; expected a plain name ending in .tif.', "out_raster"
+        )
+    if body.rgb_index is None:
+        band_indexes = default_band_indexes(entry.source)
+    else:
+        band_indexes = check_band_indexes(entry.source, body.rgb_index, field="rgb_index")
+    window = check_window(entry.source, body.window) if body.window is not None else None
+    return {
+        "raster_id": entry.id,
+        "out_raster": body.out_raster,
+        "band_indexes": list(band_indexes),
+        "parameters": {name: getattr(settings, name) for name in PARAMETERS},
+        "checkpoint": _check_checkpoint(body.checkpoint or services().default_checkpoint),
+        "window": window,
+    }
+
+
+def _check_checkpoint(name: str) -> str:
+    known = {item.name: item for item in list_checkpoints(services().checkpoint_folder)}
+    if name not in known:
+        raise BadParameter(f'No checkpoint is called "{name}"; known are {", ".join(known)}.', "checkpoint")
+    if not known[name].available:
+        raise CheckpointMissing(
+            f'The checkpoint "{name}" is not on this server; its operator can run `python ultimate.py fetch {name}`.',
+            "checkpoint",
+        )
+    return name
+
+
+def _wait(record: JobRecord) -> JobRecord:
+    """Wait for the job where a slot is free, so that waiting never takes more than half of the threads."""
+    slots = services().waiting_slots
+    if not slots.acquire(blocking=False):
+        return record
+    try:
+        return services().queue.wait(record.job, services().segment_wait_s)
+    finally:
+        slots.release()
+
+
+def _answer(record: JobRecord) -> Response:
+    if record.state == "failed" and record.error is not None:
+        return answer_failed_job(record.error)
+    finished = record.state not in ("queued", "running")
+    response = jsonify({**(record.result or {}), **record.to_json()})
+    response.status_code = 200 if finished else 202
+    if not finished:
+        response.headers["Location"] = f"/jobs/{record.job}"
+    return response

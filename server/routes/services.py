@@ -1,0 +1,52 @@
+"""What the routes work with, built once by the application factory and found through the current app."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import cast
+
+from flask import current_app
+
+from server.clients.human_check import HumanCheck
+from server.clients.rasters import RasterStore
+from server.clients.sessions import ClientStore
+from server.jobs.queue import LocalQueue
+from server.uploads.receive import UploadLimits
+
+EXTENSION = "segment_anything_rs"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Stores, queue and values a route may use.
+
+    Attributes:
+        segment_wait_s: how long `/segment` waits for its job.
+        waiting_slots: one slot per request that may wait for its job; see `/segment`.
+        device_name: tells the device without waking a network.
+        page_folder: the built single-page app.
+        staging_folder: where uploads stream to before they belong to a raster.
+    """
+
+    clients: ClientStore
+    human_check: HumanCheck
+    rasters: RasterStore
+    queue: LocalQueue
+    upload_limits: UploadLimits
+    segment_wait_s: float
+    waiting_slots: BoundedSemaphore
+    device_name: Callable[[], str]
+    checkpoint_folder: Path
+    default_checkpoint: str
+    page_folder: Path
+    staging_folder: Path
+    asks_question: bool
+    api_tokens: tuple[str, ...]
+
+
+def services() -> Services:
+    """Return the services of the app that answers the current request."""
+    return cast(Services, current_app.extensions[EXTENSION])

@@ -1,0 +1,49 @@
+"""Map tiles of a raster and of its result."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from flask import Blueprint, Response, jsonify, request
+
+from server.rasters.tiles import read_tilejson, render_label_tile, render_tile
+from server.routes.bodies import MaskTileQuery, TileQuery, chosen_bands, read_query
+from server.routes.documentation import Operation, documented
+from server.routes.rasters import find_raster
+from server.routes.results import find_labels
+
+blueprint = Blueprint("tiles", __name__)
+TILE_ANSWERS = {200: ("The tile.", "image/png"), 204: ("Nothing there.", None)}
+
+
+@blueprint.get("/tiles/<raster>/tilejson.json")
+@documented(Operation({200: ("TileJSON; `space` tells map from pixel tiles.", "application/json")}, query=TileQuery))
+def tilejson(raster: str) -> Response:
+    """Describe the tiles of a raster."""
+    read_query(TileQuery)
+    entry = find_raster(raster)
+    query = f"?{request.query_string.decode()}" if request.query_string else ""
+    return jsonify(read_tilejson(entry.source, f"/tiles/{quote(entry.name)}/{{z}}/{{x}}/{{y}}.png{query}"))
+
+
+@blueprint.get("/tiles/<raster>/<int:z>/<int:x>/<int:y>.png")
+@documented(Operation(TILE_ANSWERS, query=TileQuery))
+def tile(raster: str, z: int, x: int, y: int) -> Response:
+    """Draw one tile of a raster."""
+    query = read_query(TileQuery)
+    bands = chosen_bands(query.r, query.g, query.b)
+    return _answer_tile(render_tile(find_raster(raster).source, z, x, y, band_indexes=bands, mode=query.stretch))
+
+
+@blueprint.get("/mask_tiles/<raster>/<int:z>/<int:x>/<int:y>.png")
+@documented(Operation(TILE_ANSWERS, query=MaskTileQuery))
+def mask_tile(raster: str, z: int, x: int, y: int) -> Response:
+    """Draw one tile of a result; an object keeps its colour everywhere."""
+    query = read_query(MaskTileQuery)
+    return _answer_tile(render_label_tile(find_labels(raster), z, x, y, alpha=query.alpha))
+
+
+def _answer_tile(picture: bytes | None) -> Response:
+    response = Response(status=204) if picture is None else Response(picture, content_type="image/png")
+    response.headers["Cache-Control"] = "private, max-age=60"
+    return response

@@ -1,0 +1,1 @@
+"""Uploaded files on their way from a staging folder to their place: where clients and rasters meet."""
