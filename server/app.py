@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -11,10 +10,11 @@ from typing import Any, cast
 from flask import Flask
 from sqlalchemy import Engine
 
-from server.cleaning.loop import CleaningThreads
+from server.cleaning.loop import CleaningThreads, Lifetimes
 from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
+from server.clients.staging import clear_staging, staging_folder
 from server.database import open_database
 from server.jobs.queue import LocalQueue
 from server.jobs.tasks import Segment, SegmentTask
@@ -74,3 +74,57 @@ def create_app(settings: Settings, segment: Segment | None = None, page_folder: 
 def find_background(app: Flask) -> Background:
     """Return what `create_app` built to run beside the requests of `app`."""
     return cast(Background, app.extensions[BACKGROUND])
+
+
+def _build(
+    settings: Settings, segment: Segment, engine: SegmentationEngine, page_folder: Path | None
+) -> tuple[Services, Background]:
+    database = open_database(settings.cache_folder / "service.sqlite")
+    clients = ClientStore(database, settings.cache_folder)
+    rasters = RasterStore(database, client_quota_bytes=settings.client_quota_bytes)
+    queue = _build_queue(settings, database, rasters, segment)
+    cleaning = CleaningThreads(
+        clients, queue, settings.cache_folder, _lifetimes(settings), interval_s=settings.cleaning_interval_s
+    )
+    clear_staging(settings.cache_folder)
+    services = Services(
+        clients=clients,
+        human_check=HumanCheck(database),
+        rasters=rasters,
+        queue=queue,
+        upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_pixels),
+        segment_wait_s=settings.segment_wait_s,
+        waiting_slots=BoundedSemaphore(settings.n_threads // 2),
+        device_name=engine.device_name,
+        checkpoint_folder=settings.checkpoint_folder,
+        default_checkpoint=settings.checkpoint,
+        page_folder=page_folder or REPOSITORY / "front_end" / "dist",
+        staging_folder=staging_folder(settings.cache_folder),
+        asks_question=settings.human_check,
+        api_tokens=settings.api_tokens,
+    )
+    return services, Background(queue, cleaning, database)
+
+
+def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, segment: Segment) -> LocalQueue:
+    def find_source(client_id: str, raster_id: str) -> Path:
+        return rasters.get(client_id, raster_id).source
+
+    def publish(client_id: str, raster_id: str, folder: Path, summary: dict[str, Any]) -> None:
+        rasters.replace_result(rasters.get(client_id, raster_id), folder, summary)
+
+    return LocalQueue(
+        database,
+        {"segment": SegmentTask(find_source, publish, segment)},
+        n_workers=settings.job_workers,
+        max_queued_per_client=settings.max_queued_jobs,
+    )
+
+
+def _lifetimes(settings: Settings) -> Lifetimes:
+    hour_s = 3600.0
+    return Lifetimes(
+        client_s=settings.client_lifetime_h * hour_s,
+        visitor_s=settings.visitor_lifetime_h * hour_s,
+        stale_file_s=settings.stale_file_lifetime_h * hour_s,
+    )

@@ -1,1 +1,1 @@
-"""The command line: the same functions as the routes, no HTTP; one module per command."""
+"""The command line: the functions behind the routes, without HTTP."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.clients.names import clean_file_name
 from server.clients.rasters import RasterEntry, RasterStore
 from server.clients.sessions import Client
 from server.errors import BadParameter, TooLarge, UserError
@@ -62,10 +63,13 @@ def receive_raster(
         raise BadParameter(f'"{staged.name}" is a side file; send it to /upload_cfg.', "file")
     size_bytes = staged.path.stat().st_size
     if size_bytes > limits.max_upload_bytes:
-        raise TooLarge(f"The file has {size_bytes:,} bytes; this server takes at most {limits.max_upload_bytes:,}.", "file")
+        raise TooLarge(
+            f"The file has {size_bytes:,} bytes; this server takes at most {limits.max_upload_bytes:,}.", "file"
+        )
     check_raster(staged.path, max_pixels=limits.max_pixels)
-    before_replacing(staged.name)
-    entry = store.add(client, staged.name, staged.path, raster_suffix(staged.path))
+    name = clean_file_name(staged.name)
+    before_replacing(name)
+    entry = store.add(client, name, staged.path, raster_suffix(staged.path))
     notes = [f'"{entry.name}" is uploaded.']
     for name, path in store.take_pending_side_files(client, side_file_stem(entry.name)):
         notes.append(_attach_pending(entry, name, path))
@@ -98,18 +102,18 @@ def receive_side_files(
             known = " ".join(sorted(SIDE_FILE_SUFFIXES))
             raise BadParameter(f'"{item.name}" is no side file; expected one of {known}.', "file")
     raster = None
-    for item in staged:
+    named = [StagedFile(clean_file_name(item.name), item.path) for item in staged]
+    for item in named:
         entry = _find_by_stem(store, client, item.name)
         if entry is None:
-            store.add_pending_side_file(client, item.name, item.path)
+            store.add_pending_side_file(client, item.name, side_file_stem(item.name), item.path)
         else:
             attach_side_file(item.path, entry.source, item.name)
             raster = entry.name
-    return [item.name for item in staged], raster
+    return [item.name for item in named], raster
 
 
 def _find_by_stem(store: RasterStore, client: Client, side_name: str) -> RasterEntry | None:
     """Return the client's latest raster that `side_name` belongs to by its stem, ignoring case."""
-    stem = side_file_stem(side_name).lower()
-    names = {stem, Path(stem).stem}
-    return next((item for item in store.list(client) if {item.name.lower(), Path(item.name).stem.lower()} & names), None)
+    stem = side_file_stem(side_name).casefold()
+    return next((item for item in store.list(client) if side_file_stem(item.name).casefold() == stem), None)

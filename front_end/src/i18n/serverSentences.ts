@@ -1,0 +1,35 @@
+/**
+ * Chinese for sentences that the server gives in English. What is missing here is shown as the server says it; errors
+ * always are, because they carry facts that no table can hold.
+ */
+export const CHINESE_PARAMETER_DESCRIPTIONS: Record<string, string> = {
+  points_per_side: '每个窗口每条边上的提示点数：越多越能找到小对象，但耗时更长。',
+  points_per_batch: '网络一次处理的提示点数：在大显存 GPU 上越多越快，但占用更多内存。',
+  pred_iou_thresh: '网络自评质量低于此值的掩膜会被丢弃。',
+  stability_score_thresh: '截断值变动时轮廓变化过大（稳定性低于此值）的掩膜会被丢弃。',
+  stability_score_offset: '测量稳定性时截断值移动的幅度：越大越严格。',
+  box_nms_thresh: '两个掩膜的外框重叠超过此值时，只保留较好的一个。',
+  crop_n_layers: '对每个窗口放大后的局部再次分割的层数：可找到小对象，每层耗时约为四倍。',
+  crop_nms_thresh: '不同放大局部的掩膜之间适用的同一重叠规则。',
+  crop_overlap_ratio: '相邻放大局部的重叠部分占窗口短边的比例。',
+  crop_n_points_downscale_factor: '每深入一层放大局部，每边提示点数除以此值。',
+  min_mask_region_area: '小于此像素数的孔洞会被填补，碎块会被去除；0 表示保留。',
+}
+
+const CHINESE_STEPS: Record<string, string> = {
+  'loading the network': '正在加载网络',
+  'merging objects': '正在合并对象',
+  'writing labels': '正在写出标签',
+  'drawing outlines': '正在勾画轮廓',
+  finished: '完成',
+}
+
+const WINDOW_STEP = /^window (\d+) of (\d+)$/
+
+/** The step of a job in the page's language, with a capital as a line of its own. */
+export function describeStep(step: string, locale: string): string {
+  if (locale !== 'zh-CN') return step.charAt(0).toUpperCase() + step.slice(1)
+  const [, number, total] = WINDOW_STEP.exec(step) ?? []
+  if (number !== undefined) return `窗口 ${number} / ${total}`
+  return CHINESE_STEPS[step] ?? step
+}

@@ -1,0 +1,26 @@
+/** The one error shape of the server, on every route. */
+export interface ErrorReply {
+  error: string
+  message: string
+  field: string | null
+}
+
+/** A request that did not succeed. `message` is the server's sentence, shown to the user as it is. */
+export class ApiError extends Error {
+  /**
+   * @param code the server's error code, or `unreachable` / `unexpected_reply` when the server said nothing usable
+   * @param field the request parameter the error is about, null when it is about none
+   * @param status HTTP status, 0 when no answer came
+   * @param retryAfterS seconds to wait before asking again, null when the server named none
+   */
+  constructor(
+    message: string,
+    readonly code: string,
+    readonly field: string | null = null,
+    readonly status = 0,
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(message)
+    this.name = 'ApiError'
+  }
+}

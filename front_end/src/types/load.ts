@@ -1,0 +1,2 @@
+/** What a piece of server state is doing; `failed` always comes with an error. */
+export type LoadState = 'idle' | 'loading' | 'ready' | 'failed'

@@ -1,0 +1,18 @@
+export interface ObjectProperties {
+  id: number
+  area_px: number
+  area_m2: number | null
+  predicted_iou: number | null
+  stability_score: number | null
+  bbox: unknown
+  point: unknown
+  class: string | number | null
+  source: string | null
+}
+
+/** A segmented object: GeoJSON in lon/lat, or pixel coordinates (x right, y down) without georeferencing. */
+export interface ObjectFeature {
+  type: 'Feature'
+  geometry: { type: string; coordinates: unknown }
+  properties: ObjectProperties
+}

@@ -1,0 +1,44 @@
+export interface Checkpoint {
+  name: string
+  kind: string
+  parameters: number | null
+  available: boolean
+  embedded: boolean
+  input_size: number | null
+  licence: string
+  note: string
+}
+
+export interface SegmentParameter {
+  name: string
+  type: 'integer' | 'number'
+  default: number
+  minimum: number
+  maximum: number
+  description: string
+}
+
+export type ParameterValues = Record<string, number>
+
+export type PresetName = 'fast' | 'standard' | 'fine'
+
+export interface SegmentParameters {
+  parameters: SegmentParameter[]
+  presets: Record<PresetName, ParameterValues>
+}
+
+/** A pixel rectangle of a raster: column and row of its top left pixel, then its size. */
+export interface PixelWindow {
+  col: number
+  row: number
+  width: number
+  height: number
+}
+
+export interface SegmentRequest {
+  raster: string
+  rgb_index: [number, number, number]
+  checkpoint?: string
+  window: [number, number, number, number] | null
+  parameters: ParameterValues
+}

@@ -1,0 +1,139 @@
+"""`segment IN.tif OUT.tif`: what `POST /segment` does, on files of this machine."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from server.errors import BadParameter
+from server.rasters.opening import check_raster
+from server.rasters.preview import check_band_indexes, default_band_indexes
+from server.rasters.windows import PixelWindow
+from server.segmentation.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from server.segmentation.engine import SegmentationEngine
+from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings, describe_parameters
+from server.segmentation.whole_raster import LABELS, OBJECTS, SegmentRequest, SegmentResult
+from server.vectors.exports import export_objects
+
+VECTOR_KINDS = {".gpkg": "gpkg", ".geojson": "geojson", ".zip": "shp", ".json": "coco"}
+# The command's user owns the machine, so only what no format can hold is refused.
+MAX_PIXELS = 2**40
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and one option per mask-generator parameter."""
+    parser = commands.add_parser("segment", help="find all objects of a raster", description=__doc__)
+    parser.add_argument("input", type=Path, metavar="IN.tif", help="raster to segment")
+    parser.add_argument("output", type=Path, metavar="OUT.tif", help="label raster to write")
+    parser.add_argument(
+        "--vector",
+        type=Path,
+        metavar="FILE",
+        help="also write the outlines: .gpkg, .geojson, .zip (Shapefile), .json (COCO)",
+    )
+    parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, metavar="NAME", help="see `checkpoints`")
+    parser.add_argument("--ckpt-folder", type=Path, default=CHECKPOINT_FOLDER, metavar="FOLDER")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="bands to use, counted from 1")
+    parser.add_argument("--window", type=int, nargs=4, metavar=("COL", "ROW", "WIDTH", "HEIGHT"), help="only this part")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    for row in describe_parameters():
+        parser.add_argument(
+            "--" + row["name"].replace("_", "-"),
+            type=int if row["type"] == "integer" else float,
+            metavar="N" if row["type"] == "integer" else "X",
+            help=f"{row['description']} {row['minimum']} to {row['maximum']}, default {row['default']:.4g}.",
+        )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Segment one raster and write the results beside each other.
+
+    Raises:
+        UserError: the input, an option or a checkpoint is at fault; nothing was written.
+    """
+    _check_paths(arguments)
+    request = _make_request(arguments)
+    engine = SegmentationEngine(arguments.ckpt_folder, arguments.device, embedding_cache_bytes=0)
+    with tempfile.TemporaryDirectory(prefix=".segment-", dir=arguments.output.parent) as scratch:
+        result = _segment(engine, arguments.input, Path(scratch), request)
+        _publish(Path(scratch), arguments)
+    _print_summary(arguments, engine, result)
+    return 0
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before any time is spent."""
+    check_raster(arguments.input, max_pixels=MAX_PIXELS)
+    outputs = [path for path in (arguments.output, arguments.vector) if path is not None]
+    for path in outputs:
+        if not path.parent.is_dir():
+            raise BadParameter(
+                f"The folder {path.parent} does not exist; create it or choose another output.", "output"
+            )
+        if path.exists() and (path.is_dir() or path.samefile(arguments.input)):
+            raise BadParameter(f"{path} is a folder or the input itself; choose another output.", "output")
+    if arguments.vector is not None and arguments.vector.suffix.lower() not in VECTOR_KINDS:
+        raise BadParameter(
+            f"{arguments.vector.name} has no known ending; expected one of {', '.join(VECTOR_KINDS)}.", "vector"
+        )
+
+
+def _make_request(arguments: argparse.Namespace) -> SegmentRequest:
+    given = {name: getattr(arguments, name) for name in PARAMETERS if getattr(arguments, name) is not None}
+    if arguments.bands is None:
+        band_indexes = default_band_indexes(arguments.input)
+    else:
+        band_indexes = check_band_indexes(arguments.input, arguments.bands, field="bands")
+    return SegmentRequest(
+        band_indexes=tuple(band_indexes),
+        settings=MaskGeneratorSettings.from_mapping(given),
+        checkpoint=arguments.checkpoint,
+        window=PixelWindow(*arguments.window) if arguments.window else None,
+    )
+
+
+def _segment(engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest) -> SegmentResult:
+    """Run the engine with a progress bar on stderr."""
+    with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
+
+        def report(fraction: float, step: str) -> None:
+            bar.set_postfix_str(step, refresh=False)
+            bar.update(100.0 * fraction - bar.n)
+
+        return engine.segment(source, scratch, request, report)
+
+
+def _publish(scratch: Path, arguments: argparse.Namespace) -> None:
+    """Move the finished files to where they were asked for."""
+    if arguments.vector is not None:
+        draft = scratch / ("vector" + arguments.vector.suffix.lower())
+        export_objects(scratch / OBJECTS, scratch / LABELS, draft, VECTOR_KINDS[draft.suffix])
+        # Copied under a temporary name and renamed, because the folder may be on another disk.
+        with tempfile.TemporaryDirectory(prefix=".segment-", dir=arguments.vector.parent) as beside:
+            copy = Path(beside) / draft.name
+            copy.write_bytes(draft.read_bytes())
+            os.replace(copy, arguments.vector)  # noqa: PTH105 - atomic on every system
+    os.replace(scratch / LABELS, arguments.output)  # noqa: PTH105
+
+
+def _print_summary(arguments: argparse.Namespace, engine: SegmentationEngine, result: SegmentResult) -> None:
+    summary = {
+        **dataclasses.asdict(result),
+        "checkpoint": arguments.checkpoint,
+        "device": engine.device_name(),
+        "output": str(arguments.output),
+        "vector": None if arguments.vector is None else str(arguments.vector),
+    }
+    if arguments.json:
+        print(json.dumps(summary))
+    else:
+        print(f"{result.n_objects} objects in {result.seconds:.1f} s, written to {arguments.output}")

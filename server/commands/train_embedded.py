@@ -1,0 +1,89 @@
+"""`train-embedded FOLDER`: make the weights of the embedded checkpoint anew, from synthetic and real images."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from server.errors import BadParameter
+
+if TYPE_CHECKING:
+    from server.training.labelled_images import Source
+
+# Crops are cut from scenes twice as large as the training images, so that one scene serves many steps.
+SCENE_SIZE = 512
+SYNTHETIC_WEIGHT, DUBAI_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.3, 0.25
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its options."""
+    parser = subparsers.add_parser("train-embedded", help="train the embedded checkpoint", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the run goes; taken up again if it exists")
+    parser.add_argument("--steps", type=int, default=1500, metavar="N", help="length of the schedule, default 1500")
+    parser.add_argument("--time-limit-s", type=float, metavar="X", help="end the schedule after this much time")
+    parser.add_argument("--size", type=int, default=256, metavar="N", help="side of training images, multiple of 32")
+    parser.add_argument("--images", type=int, default=8, metavar="N", help="images per step, default 8")
+    parser.add_argument("--prompts", type=int, default=4, metavar="N", help="prompts per image, default 4")
+    parser.add_argument("--learning-rate", type=float, default=8e-4, metavar="X", help="highest rate, default 0.0008")
+    parser.add_argument("--scenes", type=int, default=300, metavar="N", help="synthetic scenes, default 300")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="also use the data sets in this folder")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads, default 2")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train and print where the weights are.
+
+    Raises:
+        BadParameter: an option is out of range or the data sets are not there.
+    """
+    _check(arguments)
+    import torch  # here, because the other commands must start without it
+
+    from server.training.loop import TrainingSettings, train
+
+    torch.set_num_threads(arguments.threads)
+    settings = TrainingSettings(
+        folder=arguments.folder,
+        n_steps=arguments.steps,
+        time_limit_s=arguments.time_limit_s,
+        size=arguments.size,
+        n_images=arguments.images,
+        n_prompts=arguments.prompts,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
+    print(f"The averaged weights are in {train(settings, _read_sources(arguments))}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    for name in ("steps", "images", "prompts", "scenes", "threads"):
+        if getattr(arguments, name) < 1:
+            raise BadParameter(f"--{name} is {getattr(arguments, name)}; give 1 or more.", name)
+    if arguments.size < 64 or arguments.size % 32:
+        raise BadParameter(f"--size is {arguments.size}; give a multiple of 32 from 64.", "size")
+
+
+def _read_sources(arguments: argparse.Namespace) -> list[Source]:
+    """Generate the scenes with a progress bar and, with --data, read the training parts of the real sets."""
+    from server.training.labelled_images import Source, synthetic_images
+    from server.training.real_imagery import read_buildings, read_dubai
+
+    with tqdm(total=arguments.scenes, unit="scene") as bar:
+        tell: Callable[[int], object] = bar.update
+        scenes = synthetic_images(arguments.scenes, SCENE_SIZE, arguments.seed, lambda n: _ignore(tell(n)))
+    sources = [Source(scenes, SYNTHETIC_WEIGHT)]
+    if arguments.data is not None:
+        sources.append(Source(read_dubai(arguments.data, is_validation=False), DUBAI_WEIGHT))
+        sources.append(Source(read_buildings(arguments.data, is_validation=False), BUILDINGS_WEIGHT))
+    return sources
+
+
+def _ignore(_result: object) -> None:
+    """Turn tqdm's answer, which nobody needs, into None."""

@@ -1,0 +1,101 @@
+"""One attempt at one job: reports of progress, the ways to stop it, and what its end is called."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from server.errors import Cancelled, StorageFull, UserError
+from server.jobs.records import CANCELLED, DONE, FAILED, JobRecord
+from server.jobs.table import JobTable
+
+Task = Callable[[JobRecord, Callable[[float, str], None]], dict[str, Any]]
+# Tasks report with every batch of points; four lines a second are more than a page shows.
+REPORT_INTERVAL_S = 0.25
+# Before that, the time spent says little about the time to come.
+MIN_PROGRESS_FOR_ETA = 0.02
+MAX_PROGRESS_WHILE_RUNNING = 0.999
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """Runs a job once; other threads may ask it to stop.
+
+    Attributes:
+        record: the job as it was when the attempt began.
+    """
+
+    def __init__(self, record: JobRecord, table: JobTable, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.record = record
+        self._table = table
+        self._clock = clock
+        self._began = clock()
+        self._next_note = self._began
+        self._is_cancelled = False
+        self._is_interrupted = False
+
+    def cancel(self) -> None:
+        """Stop at the next report, for good."""
+        self._is_cancelled = True
+
+    def interrupt(self) -> None:
+        """Stop at the next report and let the job wait for a later process."""
+        self._is_interrupted = True
+
+    def run(self, task: Task) -> None:
+        """Work on the job and write down how that ended; nothing a task raises gets out of here."""
+        job = self.record.job
+        try:
+            result = task(self.record, self._report)
+            json.dumps(result, allow_nan=False)  # what clients could not read must fail here, not in their request
+        except Cancelled:
+            if self._is_interrupted and not self._is_cancelled:
+                self._table.put_back(job)
+            else:
+                self._table.finish(job, state=CANCELLED)
+        except Exception as error:  # noqa: BLE001 - a bug in one job must not end the worker; it is logged below
+            self._table.finish(job, state=FAILED, error=self._describe(error))
+        else:
+            self._table.finish(job, state=DONE, progress=1.0, result=result)
+
+    def _report(self, progress: float, step: str) -> None:
+        """Note how far the job is; called by the task.
+
+        Raises:
+            Cancelled: the job was asked to stop.
+        """
+        if self._is_cancelled or self._is_interrupted:
+            raise Cancelled
+        now = self._clock()
+        if now < self._next_note:
+            return
+        self._next_note = now + REPORT_INTERVAL_S
+        progress = min(max(progress, 0.0), MAX_PROGRESS_WHILE_RUNNING)
+        self._table.note_progress(self.record.job, progress, step, estimate_remaining_s(now - self._began, progress))
+
+    def _describe(self, error: Exception) -> dict[str, str | None]:
+        if isinstance(error, OSError) and error.errno in DISK_FULL:
+            log.error("Job %s met a full disk: %s", self.record.job, error)
+            error = StorageFull("The server's disk is full; tell its operator, and try again later.")
+        if isinstance(error, UserError):
+            return {"code": error.code, "message": error.message, "field": error.field}
+        log.error("Job %s (%s) failed", self.record.job, self.record.kind, exc_info=error)
+        if isinstance(error, MemoryError):
+            message = (
+                "The server ran out of memory on this job. Try a smaller window or fewer points, or ask the operator."
+            )
+        else:
+            message = "Something went wrong in the server; its log says what. Please tell its operator."
+        return {"code": "internal_error", "message": message, "field": None}
+
+
+def estimate_remaining_s(elapsed_s: float, progress: float) -> float | None:
+    """Return the seconds left if the work goes on at its mean pace so far, None while that says nothing."""
+    if progress < MIN_PROGRESS_FOR_ETA:
+        return None
+    return round(elapsed_s * (1.0 - progress) / progress, 1)

@@ -1,0 +1,202 @@
+"""Writes rasters: labels window by window into a cloud-optimised GeoTIFF that lies where its source lies."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio import DatasetReader
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+
+from server.rasters.opening import gdal_environment, open_raster, quieten_rasterio
+from server.rasters.windows import PixelWindow
+
+BACKGROUND = 0
+_BLOCK_SIZE = 512
+_TILED = {"driver": "GTiff", "tiled": True, "blockxsize": _BLOCK_SIZE, "blockysize": _BLOCK_SIZE}
+# Integers of neighbouring pixels are mostly equal: differences (predictor 2) compress several times better.
+_COMPRESSED = {"compress": "DEFLATE", "predictor": 2, "bigtiff": "IF_SAFER"}
+
+
+@dataclass(frozen=True)
+class _Georeferencing:
+    """Where a raster lies, in the form that rasterio takes when a new one is made.
+
+    Attributes:
+        creation: `crs` and `transform`, each only if there is one.
+        gcps: ground control points and their CRS; None without them or where a transform takes their place.
+        rpc_tags: items of GDAL's RPC metadata domain.
+    """
+
+    creation: dict[str, Any]
+    gcps: tuple[list[GroundControlPoint], CRS | None] | None
+    rpc_tags: dict[str, str]
+
+
+def _read_georeferencing(raster: DatasetReader) -> _Georeferencing:
+    points, gcp_crs = raster.gcps
+    creation: dict[str, Any] = {}
+    # rasterio gives the identity for "no transform"; writing it would claim a place.
+    if not raster.transform.is_identity:
+        creation["transform"] = raster.transform
+    by_points = bool(points) and "transform" not in creation
+    if raster.crs and not by_points:
+        creation["crs"] = raster.crs
+    return _Georeferencing(creation, (points, gcp_crs) if by_points else None, raster.tags(ns="RPC"))
+
+
+class LabelCanvas:
+    """An int32 raster the size of its source, all background at first, written window by window.
+
+    Pixels wait in a temporary file, so memory does not grow with the raster. Use it with `with`: the temporary file
+    disappears at the end.
+
+    Attributes:
+        width: of the source in pixels.
+        height: of the source in pixels.
+    """
+
+    def __init__(self, source: Path, folder: Path) -> None:
+        """Prepare labels for `source`; the temporary file goes into `folder`.
+
+        Raises:
+            NotARaster: the source cannot be read.
+        """
+        with open_raster(source) as raster:
+            self.width, self.height = raster.width, raster.height
+            self._georeferencing = _read_georeferencing(raster)
+        self._folder = folder
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        quieten_rasterio()
+        with ExitStack() as stack:
+            stack.enter_context(gdal_environment())
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="labels-", dir=self._folder))
+            self._draft_path = Path(scratch) / "draft.tif"
+            self._draft: DatasetWriter = stack.enter_context(self._open_draft())
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def write(self, window: PixelWindow, labels: NDArray[np.int32]) -> None:
+        """Replace the labels of a window.
+
+        Args:
+            window: inside the raster.
+            labels: int32 (window.height, window.width), 0 background.
+        """
+        self._draft.write(labels, 1, window=Window(*_sides(window)))
+
+    def read(self, window: PixelWindow) -> NDArray[np.int32]:
+        """Return int32 (window.height, window.width): what was written there, 0 elsewhere."""
+        labels: NDArray[np.int32] = self._draft.read(1, window=Window(*_sides(window)))
+        return labels
+
+    def write_cog(self, target: Path) -> None:
+        """Write what was painted as a cloud-optimised GeoTIFF and end the painting.
+
+        int32, nodata 0, overviews that never mix ids, georeferenced like the source: CRS and transform, ground control
+        points or rational polynomials, or nothing where the source has nothing.
+        """
+        self._draft.close()
+        rasterio.shutil.copy(
+            self._draft_path,
+            target,
+            driver="COG",
+            blocksize=_BLOCK_SIZE,
+            resampling="NEAREST",
+            overviews="AUTO",
+            num_threads=2,
+            **_COMPRESSED,
+        )
+
+    def _open_draft(self) -> DatasetWriter:
+        placed = self._georeferencing
+        draft = rasterio.open(
+            self._draft_path,
+            "w+",
+            width=self.width,
+            height=self.height,
+            count=1,
+            dtype="int32",
+            nodata=BACKGROUND,
+            sparse_ok=True,
+            **_TILED,
+            **{**_COMPRESSED, "zlevel": 1},
+            **placed.creation,
+        )
+        if placed.gcps:
+            draft.gcps = placed.gcps
+        if placed.rpc_tags:
+            draft.update_tags(ns="RPC", **placed.rpc_tags)
+        return draft
+
+
+def _sides(window: PixelWindow) -> tuple[int, int, int, int]:
+    return window.col, window.row, window.width, window.height
+
+
+def read_label_at(path: Path, col: int, row: int) -> int:
+    """Return the label of one pixel, 0 for background and outside the raster."""
+    with open_raster(path) as raster:
+        if not (0 <= col < raster.width and 0 <= row < raster.height):
+            return BACKGROUND
+        return int(raster.read(1, window=Window(col, row, 1, 1))[0, 0])
+
+
+def write_bands(
+    path: Path,
+    bands: NDArray[np.generic],
+    *,
+    crs: str,
+    transform: Affine,
+    nodata: float | None,
+    descriptions: Sequence[str],
+) -> None:
+    """Write an array as a tiled, compressed GeoTIFF with overviews.
+
+    Args:
+        path: the file to write.
+        bands: (C, H, W) of any integer or float type.
+        crs: anything that names one, such as "EPSG:32650".
+        transform: pixels to `crs`.
+        nodata: value of pixels without data, None where all have data.
+        descriptions: C names of bands.
+    """
+    count, height, width = bands.shape
+    predictor = 3 if np.issubdtype(bands.dtype, np.floating) else 2
+    profile = {**_TILED, **_COMPRESSED, "predictor": predictor, "crs": crs, "transform": transform, "nodata": nodata}
+    with (
+        gdal_environment(),
+        rasterio.open(path, "w", width=width, height=height, count=count, dtype=bands.dtype, **profile) as target,
+    ):
+        target.write(bands)
+        target.descriptions = tuple(descriptions)
+        target.build_overviews(_overview_factors(width, height), Resampling.average)
+
+
+def _overview_factors(width: int, height: int) -> list[int]:
+    """Return the powers of two down to the one that shows the whole raster in one block."""
+    factors = [2]
+    while max(width, height) / factors[-1] > _BLOCK_SIZE:
+        factors.append(factors[-1] * 2)
+    return factors

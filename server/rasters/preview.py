@@ -1,0 +1,144 @@
+"""Whole rasters and label rasters as one PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.enums import ColorInterp
+
+from server.errors import BadParameter
+from server.rasters.colours import colours_of
+from server.rasters.opening import open_raster
+from server.rasters.reduced import open_reduced
+from server.rasters.statistics import sample_shape
+from server.rasters.stretch import StretchMode, draw_bands, read_stretch
+
+CHANNEL_FIELDS = ("r", "g", "b")
+
+
+def default_band_indexes(path: Path) -> tuple[int, int, int]:
+    """Return the bands to show as red, green and blue when nobody chose.
+
+    Those whose colour interpretation says so; else 1, 2, 3; else, with fewer than three bands besides alpha, 1, 1, 1.
+
+    Raises:
+        NotARaster: the raster cannot be read.
+    """
+    with open_raster(path) as raster:
+        colours = list(raster.colorinterp)
+    wanted = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(colour in colours for colour in wanted):
+        red, green, blue = (colours.index(colour) + 1 for colour in wanted)
+        return red, green, blue
+    shown = [index for index, colour in enumerate(colours, start=1) if colour != ColorInterp.alpha]
+    if len(shown) >= 3:
+        return shown[0], shown[1], shown[2]
+    first = shown[0] if shown else 1
+    return first, first, first
+
+
+def check_band_indexes(path: Path, band_indexes: Sequence[int], *, field: str = "rgb_index") -> tuple[int, int, int]:
+    """Return three band indexes when the raster has those bands.
+
+    Raises:
+        BadParameter: not three, or one is out of range; names `field`.
+        NotARaster: the raster cannot be read.
+    """
+    if len(band_indexes) != len(CHANNEL_FIELDS):
+        raise BadParameter(f"{len(band_indexes)} bands chosen; expected three, for red, green and blue.", field)
+    with open_raster(path) as raster:
+        for index in band_indexes:
+            _require_band(index, raster.count, field)
+    red, green, blue = band_indexes
+    return red, green, blue
+
+
+def choose_bands(path: Path, band_indexes: Sequence[int] | None) -> tuple[int, int, int]:
+    """Return the bands asked for, or the default ones for None; errors name the channel r, g or b.
+
+    Raises:
+        BadParameter: an index is out of range.
+        NotARaster: the raster cannot be read.
+    """
+    if band_indexes is None:
+        return default_band_indexes(path)
+    with open_raster(path) as raster:
+        for index, field in zip(band_indexes, CHANNEL_FIELDS, strict=False):
+            _require_band(index, raster.count, field)
+    return check_band_indexes(path, band_indexes)
+
+
+def _require_band(index: int, n_bands: int, field: str) -> None:
+    if not 1 <= index <= n_bands:
+        amount = "1 band, numbered 1" if n_bands == 1 else f"{n_bands} bands, numbered 1 to {n_bands}"
+        raise BadParameter(f"Band {index} asked; this raster has {amount}.", field)
+
+
+def render_preview(
+    path: Path,
+    band_indexes: Sequence[int] | None = None,
+    *,
+    max_size: int = 2048,
+    mode: StretchMode = "percentile",
+) -> bytes:
+    """Draw a raster.
+
+    Args:
+        path: the raster.
+        band_indexes: bands shown as red, green and blue, counted from 1; None chooses.
+        max_size: longest side in pixels; a smaller raster keeps its size.
+        mode: of the stretch.
+
+    Returns:
+        A PNG in RGBA, transparent where the raster holds no data.
+
+    Raises:
+        BadParameter: a band is out of range.
+        NotARaster: the raster cannot be read.
+    """
+    bands = choose_bands(path, band_indexes)
+    stretch = read_stretch(path, bands, mode)
+    with open_raster(path) as raster:
+        shape, scale = sample_shape(raster, max_size), max(raster.shape) / max_size
+    with open_reduced(path, scale) as raster:
+        rgb, valid = draw_bands(raster, bands, stretch, shape=None if shape == raster.shape else shape)
+    return encode_png(rgb, np.where(valid, 255, 0).astype(np.uint8))
+
+
+def render_label_preview(path: Path, *, max_size: int = 2048, alpha: float = 0.6) -> bytes:
+    """Draw a label raster: one fixed colour per object, background transparent.
+
+    Args:
+        path: labels (H, W).
+        max_size: longest side in pixels.
+        alpha: opacity of objects, 0 to 1.
+
+    Returns:
+        A PNG in RGBA.
+
+    Raises:
+        NotARaster: the labels cannot be read.
+    """
+    with open_raster(path) as raster:
+        labels = raster.read(1, out_shape=sample_shape(raster, max_size))
+    return draw_labels(labels, alpha)
+
+
+def draw_labels(labels: NDArray[np.integer], alpha: float) -> bytes:
+    """Return labels (H, W) as a PNG in RGBA; objects have opacity `alpha` 0 to 1, background 0."""
+    opacity = np.where(labels != 0, np.uint8(round(255 * min(max(alpha, 0.0), 1.0))), np.uint8(0))
+    return encode_png(colours_of(labels), opacity)
+
+
+def encode_png(rgb: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> bytes:
+    """Return rgb (H, W, 3) and opacity (H, W) 0 to 255 as a PNG in RGBA."""
+    target = io.BytesIO()
+    rgba = np.dstack([rgb, opacity])
+    # Level 1 is several times faster than the default and loses about a tenth in size.
+    Image.fromarray(rgba, "RGBA").save(target, "PNG", compress_level=1)
+    return target.getvalue()

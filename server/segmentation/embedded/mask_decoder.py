@@ -1,0 +1,124 @@
+"""The mask decoder: compares every position with what was clicked, and draws three masks with their expected IoU."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from server.segmentation.embedded.image_encoder import DETAIL_CHANNELS, EMBEDDING_CHANNELS, FEATURE_CHANNELS
+from server.segmentation.embedded.layers import AttentionBlock, ResidualBlock, make_norm
+from server.segmentation.embedded.prompt_encoder import N_POOLED, PROMPT_CHANNELS
+
+N_MASKS = 3
+# Similarities are computed in several subspaces, so that colour, texture and edges can be told apart.
+N_SUBSPACES, SUBSPACE_CHANNELS = 8, 16
+CHANNELS, MIDDLE_CHANNELS, DEEP_CHANNELS = PROMPT_CHANNELS, 96, 128
+QUALITY_CHANNELS = 96
+
+
+class MaskDecoder(nn.Module):
+    """One image embedding and B prompts to masks (B, 3, S/2, S/2) and their predicted IoU (B, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys = nn.Conv2d(EMBEDDING_CHANNELS, N_SUBSPACES * SUBSPACE_CHANNELS, 1)
+        self.image = nn.Conv2d(EMBEDDING_CHANNELS, CHANNELS, 1)
+        self.similarity = nn.Conv2d(N_POOLED * N_SUBSPACES, CHANNELS, 1)
+        self.enter = ResidualBlock(CHANNELS)
+        self.down16 = nn.Sequential(make_norm(CHANNELS), nn.GELU(), nn.Conv2d(CHANNELS, MIDDLE_CHANNELS, 3, 2, 1))
+        self.middle = ResidualBlock(MIDDLE_CHANNELS)
+        self.down32 = nn.Sequential(
+            make_norm(MIDDLE_CHANNELS), nn.GELU(), nn.Conv2d(MIDDLE_CHANNELS, DEEP_CHANNELS, 3, 2, 1)
+        )
+        self.deep = AttentionBlock(DEEP_CHANNELS, 4)
+        self.up16 = nn.Conv2d(DEEP_CHANNELS, MIDDLE_CHANNELS, 1)
+        self.up8 = nn.Conv2d(MIDDLE_CHANNELS, CHANNELS, 1)
+        self.leave = ResidualBlock(CHANNELS)
+        self.up4 = nn.Conv2d(CHANNELS, 4 * DETAIL_CHANNELS, 1)
+        self.mix4 = nn.Sequential(
+            make_norm(DETAIL_CHANNELS), nn.GELU(), nn.Conv2d(DETAIL_CHANNELS, DETAIL_CHANNELS, 3, 1, 1)
+        )
+        self.masks = nn.Sequential(
+            make_norm(DETAIL_CHANNELS), nn.GELU(), nn.Conv2d(DETAIL_CHANNELS, 4 * N_MASKS, 3, 1, 1)
+        )
+        # Mean of the features inside and outside a mask, its certainty and its area.
+        self.quality = nn.Sequential(
+            nn.Linear(2 * CHANNELS + 2 + N_MASKS, QUALITY_CHANNELS),
+            nn.GELU(),
+            nn.Linear(QUALITY_CHANNELS, QUALITY_CHANNELS),
+            nn.GELU(),
+            nn.Linear(QUALITY_CHANNELS, 1),
+        )
+
+    def forward(
+        self,
+        image_embeddings: torch.Tensor,
+        image_pe: torch.Tensor,  # noqa: ARG002 - part of SAM's signature; positions are in the prompt maps
+        sparse_prompt_embeddings: torch.Tensor,  # noqa: ARG002 - part of SAM's signature; always empty here
+        dense_prompt_embeddings: torch.Tensor,
+        multimask_output: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Decode B prompts on one image.
+
+        Args:
+            image_embeddings: (1, 256, S/8, S/8), or (B, …) with one image per prompt.
+            image_pe: ignored.
+            sparse_prompt_embeddings: ignored.
+            dense_prompt_embeddings: (B, 67, S/8, S/8).
+            multimask_output: True for three masks, False for the one the network expects to be best.
+
+        Returns:
+            Logits (B, 3 or 1, S/2, S/2) and predicted IoU (B, 3 or 1), 0..1.
+        """
+        masks, features = self._draw(image_embeddings, dense_prompt_embeddings)
+        quality = self._rate(masks.detach(), features)
+        if multimask_output:
+            return masks, quality
+        best = quality.argmax(dim=1)
+        rows = torch.arange(len(masks), device=masks.device)
+        return masks[rows, best].unsqueeze(1), quality[rows, best].unsqueeze(1)
+
+    def _draw(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the logits (B, 3, S/2, S/2) and the last stride-8 features (B, 64, S/8, S/8)."""
+        prompt, pooled = dense[:, :PROMPT_CHANNELS], dense[:, PROMPT_CHANNELS:]
+        x = self.image(embeddings) + prompt + self.similarity(self._compare(embeddings, pooled))
+        stride8 = self.enter(x)
+        stride16 = self.middle(self.down16(stride8))
+        stride32 = self.deep(self.down32(stride16))
+        stride16 = stride16 + functional.interpolate(self.up16(stride32), scale_factor=2.0, mode="bilinear")
+        stride8 = stride8 + functional.interpolate(self.up8(stride16), scale_factor=2.0, mode="bilinear")
+        stride8 = self.leave(stride8)
+        detail = functional.pixel_shuffle(embeddings[:, FEATURE_CHANNELS:], 2)
+        stride4 = functional.pixel_shuffle(self.up4(stride8), 2) + detail
+        stride4 = stride4 + self.mix4(stride4)
+        return functional.pixel_shuffle(self.masks(stride4), 2), stride8
+
+    def _compare(self, embeddings: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+        """Return cosine similarities (B, 24, h, w) of every position to what lies under clicks and box."""
+        keys = self.keys(embeddings)
+        n_images, _, height, width = keys.shape
+        keys = functional.normalize(keys.reshape(n_images, N_SUBSPACES, SUBSPACE_CHANNELS, height * width), dim=2)
+        weights = pooled.flatten(2)
+        weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-6)
+        if n_images == 1:
+            asked = torch.einsum("scp,bkp->bksc", keys[0], weights)
+            alike = torch.einsum("scp,bksc->bksp", keys[0], functional.normalize(asked, dim=3, eps=1e-6))
+        else:
+            asked = torch.einsum("bscp,bkp->bksc", keys, weights)
+            alike = torch.einsum("bscp,bksc->bksp", keys, functional.normalize(asked, dim=3, eps=1e-6))
+        return alike.reshape(len(pooled), N_POOLED * N_SUBSPACES, height, width)
+
+    def _rate(self, masks: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the predicted IoU (B, 3) from the features inside and outside each mask."""
+        inside = torch.sigmoid(functional.avg_pool2d(masks, 4)).flatten(2)
+        flat = features.flatten(2)
+        area = inside.sum(dim=2, keepdim=True)
+        mean_inside = torch.einsum("bmp,bcp->bmc", inside, flat) / area.clamp(min=1e-3)
+        rest = 1 - inside
+        mean_outside = torch.einsum("bmp,bcp->bmc", rest, flat) / rest.sum(dim=2, keepdim=True).clamp(min=1e-3)
+        certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
+        share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
+        which = torch.eye(N_MASKS, device=masks.device).expand(len(masks), -1, -1)
+        described = torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
+        return torch.sigmoid(self.quality(described)).squeeze(2)

@@ -1,0 +1,47 @@
+"""The embedded checkpoint's file: safetensors in float16, which holds numbers and cannot execute anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from server.errors import CheckpointMissing
+from server.segmentation.embedded.model import EmbeddedSam, build_embedded_sam
+
+FORMAT = "segment-anything-rs embedded sam"
+VERSION = "1"
+
+
+def save_embedded_sam(model: EmbeddedSam, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write the weights in float16; `metadata` joins the format's name and version in the header."""
+    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, path, metadata={**metadata, "format": FORMAT, "version": VERSION})
+
+
+def load_embedded_sam(path: Path) -> EmbeddedSam:
+    """Read the weights into a network in evaluation mode, float32, on the CPU.
+
+    Raises:
+        CheckpointMissing: the file is absent, damaged, or made for another network.
+    """
+    if not path.is_file():
+        raise CheckpointMissing(f"The embedded checkpoint {path.name} is missing; restore it from the repository.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+    except SafetensorError as error:
+        raise CheckpointMissing(f"{path.name} is not a readable safetensors file: {error}.") from error
+    if (header.get("format"), header.get("version")) != (FORMAT, VERSION):
+        found = f'"{header.get("format")}" version {header.get("version")}'
+        raise CheckpointMissing(f'{path.name} holds {found}; expected "{FORMAT}" version {VERSION}.')
+    model = build_embedded_sam()
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointMissing(f"{path.name} was made for another network: {str(error).splitlines()[-1]}") from error
+    return model.eval()

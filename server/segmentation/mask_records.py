@@ -1,0 +1,59 @@
+"""One found object, in the form every step after the network shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class MaskRecord:
+    """One mask of one patch.
+
+    Attributes:
+        mask: bool (height, width), cut to the box.
+        bbox_xywh: the box in pixels of the patch; width and height count pixels (SAM's own boxes are one less).
+        predicted_iou: the network's own rating, 0..1.
+        stability_score: 0..1, how little the outline moves when the cut-off changes.
+        point_xy: the click that found it, in pixels of the patch.
+    """
+
+    mask: NDArray[np.bool_]
+    bbox_xywh: tuple[int, int, int, int]
+    predicted_iou: float
+    stability_score: float
+    point_xy: tuple[float, float]
+
+    @property
+    def area_px(self) -> int:
+        """Number of pixels of the mask."""
+        return int(np.count_nonzero(self.mask))
+
+
+class MaskGenerator(Protocol):
+    """What finds the objects of a patch."""
+
+    input_size: int
+
+    def generate(self, rgb: NDArray[np.uint8], tell: Callable[[float], None]) -> list[MaskRecord]:
+        """Return the objects of a patch.
+
+        Args:
+            rgb: uint8 (H, W, 3), H and W at most `input_size`.
+            tell: told the finished share, 0..1, now and then.
+        """
+        ...
+
+
+def crop_mask(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], tuple[int, int, int, int]] | None:
+    """Cut `mask`, bool (H, W), to its box; return it with the box (x, y, width, height), or None for an empty mask."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask.any(axis=0))
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+    return mask[top:bottom, left:right].copy(), (left, top, right - left, bottom - top)

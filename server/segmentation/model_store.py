@@ -1,0 +1,119 @@
+"""Holds the networks: loaded once, on first use, and used by one thread at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
+
+from server.segmentation.mask_records import MaskGenerator
+from server.segmentation.parameters import MaskGeneratorSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from server.segmentation.caching_predictor import EmbeddingCache
+
+# Two networks let clients with different checkpoints take turns; more would fill the memory (ViT-H takes 2.6 GB).
+MAX_LOADED = 2
+# How often a thread that waits for the network looks whether its own job was cancelled, in seconds.
+WAIT_STEP_S = 0.25
+
+
+class ModelStore:
+    """The networks of one process.
+
+    Creating a store imports and loads nothing; see `device_name` for what is known before the first use.
+    """
+
+    def __init__(self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30) -> None:
+        """Prepare a store.
+
+        Args:
+            folder: where the checkpoints lie.
+            device: "auto", "cpu" or "cuda".
+            embedding_cache_bytes: memory for encoder outputs kept for reuse; 0 keeps none.
+        """
+        self._folder = folder
+        self._device = device
+        self._embedding_cache_bytes = embedding_cache_bytes
+        self._networks: OrderedDict[str, nn.Module] = OrderedDict()
+        self._cache: EmbeddingCache | None = None
+        self._found_device: str | None = None
+        self._loading = RLock()
+        self._inference = Lock()
+
+    def device_name(self) -> str:
+        """Return "cpu" or "cuda" without importing torch; before the first use of "auto" it is an informed guess."""
+        if self._device != "auto":
+            return self._device
+        return self._found_device or ("cuda" if _expects_gpu() else "cpu")
+
+    def load(self, checkpoint: str) -> nn.Module:
+        """Return the network of `checkpoint`, loading it where that has not happened yet.
+
+        Raises:
+            BadParameter: no checkpoint has that name, or the device cannot be used.
+            CheckpointMissing: its file is absent or not readable as weights.
+        """
+        from server.segmentation.loading import choose_device, load_network
+
+        with self._loading:
+            if checkpoint not in self._networks:
+                device = choose_device(self._device)
+                self._found_device = device.type
+                network = load_network(self._folder, checkpoint, device)
+                while len(self._networks) >= MAX_LOADED:
+                    self._networks.popitem(last=False)
+                self._networks[checkpoint] = network
+            self._networks.move_to_end(checkpoint)
+            return self._networks[checkpoint]
+
+    def make_generator(
+        self, checkpoint: str, settings: MaskGeneratorSettings, check: Callable[[], None]
+    ) -> MaskGenerator:
+        """Return a generator for `checkpoint`; the signature `segment_raster` expects of its `make_generator`.
+
+        Args:
+            checkpoint: its name.
+            settings: the user's parameters.
+            check: called often during the work; may raise to stop it.
+
+        Raises:
+            BadParameter: see `load`.
+            CheckpointMissing: see `load`.
+        """
+        from server.segmentation.automatic import AutomaticMaskGenerator
+        from server.segmentation.caching_predictor import CachingPredictor
+
+        predictor = CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache())
+        return AutomaticMaskGenerator(predictor, settings, check, lambda: self._alone(check))
+
+    def _embedding_cache(self) -> EmbeddingCache:
+        from server.segmentation.caching_predictor import EmbeddingCache
+
+        with self._loading:
+            if self._cache is None:
+                self._cache = EmbeddingCache(self._embedding_cache_bytes)
+            return self._cache
+
+    @contextmanager
+    def _alone(self, check: Callable[[], None]) -> Iterator[None]:
+        """Wait until no other thread uses a network; a cancelled job stops waiting because `check` raises."""
+        while not self._inference.acquire(timeout=WAIT_STEP_S):
+            check()
+        try:
+            yield
+        finally:
+            self._inference.release()
+
+
+def _expects_gpu() -> bool:
+    """Tell whether torch would probably find a GPU: an NVIDIA driver is here and torch is not the CPU build."""
+    has_driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+    return has_driver and "+cpu" not in importlib.metadata.version("torch")

@@ -1,0 +1,103 @@
+"""Images with the outline of every object, from one random scene or one real file, cut to training size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from server.training.scenes import generate_scene
+
+UNKNOWN = -1
+# Seeds of held-out scenes start here; training uses 0, 1, 2, …
+FIRST_HELD_OUT_SEED = 1_000_000
+# How many scene pixels one training pixel may cover, along one side.
+ZOOM_RANGE = (0.6, 2.0)
+MIN_OBJECT_AREA_PX = 24
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and its objects.
+
+    Attributes:
+        rgb: uint8 (H, W, 3).
+        labels: int32 (H, W); ids from 1, 0 for ground that belongs to no object, -1 where nobody knows.
+    """
+
+    rgb: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+
+    @cached_property
+    def anchors(self) -> NDArray[np.int64]:
+        """One pixel of each object that can be clicked on, (N, 2) of row, col; found once, because images are large."""
+        places = np.zeros(int(self.labels.max(initial=0)) + 1, np.int64)
+        flat = self.labels.ravel()
+        is_object = flat > 0
+        places[flat[is_object]] = np.flatnonzero(is_object)
+        return np.stack(np.divmod(places[object_ids(self.labels)], self.labels.shape[1]), axis=1)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images of one kind and how often training draws from them.
+
+    Attributes:
+        images: what there is.
+        weight: relative frequency, over 0.
+    """
+
+    images: Sequence[LabelledImage]
+    weight: float
+
+
+def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[int], None]) -> list[LabelledImage]:
+    """Generate `n_images` scenes of `size` pixels from successive seeds; `tell` hears how many more are done."""
+
+    def generate(seed: int) -> LabelledImage:
+        scene = generate_scene(size, seed)
+        tell(1)
+        return LabelledImage(scene.rgb, scene.labels)
+
+    with ThreadPoolExecutor(2) as pool:  # numpy and cv2 release the interpreter while they paint
+        return list(pool.map(generate, range(first_seed, first_seed + n_images)))
+
+
+def draw_crop(sources: Sequence[Source], size: int, rng: np.random.Generator) -> LabelledImage:
+    """Return a random square of `size` pixels with at least one object, zoomed, turned and mirrored."""
+    weights = np.array([source.weight for source in sources])
+    while True:
+        source = sources[rng.choice(len(sources), p=weights / weights.sum())]
+        crop = _crop_around_object(source.images[rng.integers(len(source.images))], size, rng)
+        if len(object_ids(crop.labels)) > 0:
+            return crop
+
+
+def object_ids(labels: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the ids of objects large enough to be clicked on."""
+    areas = np.bincount(labels[labels > 0])
+    return np.asarray(np.flatnonzero(areas >= MIN_OBJECT_AREA_PX), dtype=np.int64)
+
+
+def _crop_around_object(image: LabelledImage, size: int, rng: np.random.Generator) -> LabelledImage:
+    """Cut a square that touches a random object, where there is one."""
+    height, width = image.labels.shape
+    zoom = np.exp(rng.uniform(*np.log(ZOOM_RANGE)))
+    side = int(min(size * zoom, height, width))
+    row, col = rng.choice(image.anchors) if len(image.anchors) else (rng.integers(height), rng.integers(width))
+    top = int(np.clip(row - rng.integers(0, side), 0, height - side))
+    left = int(np.clip(col - rng.integers(0, side), 0, width - side))
+    window = (slice(top, top + side), slice(left, left + side))
+    interpolation = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
+    rgb = cv2.resize(image.rgb[window], (size, size), interpolation=interpolation)
+    labels = cv2.resize(image.labels[window].astype(np.float32), (size, size), interpolation=cv2.INTER_NEAREST)
+    n_turns, is_mirrored = int(rng.integers(4)), rng.random() < 0.5
+    rgb, labels = np.rot90(rgb, n_turns), np.rot90(labels, n_turns)
+    if is_mirrored:
+        rgb, labels = rgb[:, ::-1], labels[:, ::-1]
+    return LabelledImage(np.ascontiguousarray(rgb, dtype=np.uint8), np.ascontiguousarray(labels).astype(np.int32))

@@ -1,0 +1,225 @@
+"""The training loop of the embedded network: one file, read top to bottom, that can be stopped and taken up again."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm import tqdm
+
+from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, save_embedded_sam
+from server.segmentation.embedded.prompt_encoder import MAP_STRIDE
+from server.training.batches import Batch, draw_batch
+from server.training.labelled_images import Source
+from server.training.losses import Losses, prompt_losses
+from server.training.prompts import corrective_click
+from server.training.training_log import TrainingLog
+
+STATE_FILE, WEIGHTS_FILE = "state.pt", "embedded.safetensors"
+LOWEST_RATE_SHARE = 0.02
+GRADIENT_LIMIT = 1.0
+# The averaged weights follow the last few hundred steps, and fewer at the start.
+AVERAGE_DECAY = 0.995
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How to train.
+
+    Attributes:
+        folder: where state, weights, log and curve go; a state found there is taken up again.
+        n_steps: length of the learning-rate schedule.
+        time_limit_s: the schedule is shortened to end after this many seconds of work; None for no limit.
+        size: side of the training images in pixels, a multiple of 32.
+        n_images, n_prompts: images per step, and prompts per image.
+        learning_rate: highest, after `n_warm_up` steps; then a cosine.
+        refine_share: share of steps that train a corrective click on an earlier mask.
+        save_every: steps between saved states.
+        seed: of weights and batches.
+    """
+
+    folder: Path
+    n_steps: int = 1500
+    time_limit_s: float | None = None
+    size: int = 256
+    n_images: int = 8
+    n_prompts: int = 4
+    learning_rate: float = 8e-4
+    weight_decay: float = 0.02
+    n_warm_up: int = 50
+    refine_share: float = 0.25
+    save_every: int = 100
+    seed: int = 0
+
+
+def train(settings: TrainingSettings, sources: Sequence[Source]) -> Path:
+    """Train until the schedule ends; returns the file with the averaged weights."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(settings)
+    trainer.resume()
+    log = TrainingLog(settings.folder, trainer.step)
+    with tqdm(total=settings.n_steps, initial=trainer.step, unit="step") as bar:
+        while trainer.progress() < 1:
+            losses = trainer.take_step(sources)
+            log.add(trainer.step, trainer.learning_rate(), losses)
+            bar.set_postfix_str(log.summary())
+            bar.update()
+            if trainer.step % settings.save_every == 0:
+                trainer.save()
+                log.draw()
+    trainer.save()
+    log.draw()
+    return settings.folder / WEIGHTS_FILE
+
+
+class Trainer:
+    """Network, averaged network and optimiser between two steps.
+
+    Attributes:
+        step: steps taken so far.
+        elapsed_s: seconds they took.
+    """
+
+    def __init__(self, settings: TrainingSettings) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings = settings
+        self.network = build_embedded_sam(settings.size).train()
+        self.average = copy.deepcopy(self.network)
+        self.optimizer = _make_optimizer(self.network, settings)
+        self.step = 0
+        self.elapsed_s = 0.0
+
+    def progress(self) -> float:
+        """Return how much of the schedule is done, 0..1, by steps or by time, whichever is further."""
+        by_time = self.elapsed_s / self.settings.time_limit_s if self.settings.time_limit_s else 0.0
+        return min(1.0, max(self.step / self.settings.n_steps, by_time))
+
+    def learning_rate(self) -> float:
+        """Return the rate of the coming step: linear warm-up, then a cosine to a small rest."""
+        warm_up = min(1.0, (self.step + 1) / self.settings.n_warm_up)
+        cosine = 0.5 * (1 + math.cos(math.pi * self.progress()))
+        return self.settings.learning_rate * warm_up * (LOWEST_RATE_SHARE + (1 - LOWEST_RATE_SHARE) * cosine)
+
+    def take_step(self, sources: Sequence[Source]) -> Losses:
+        """Learn from one batch; it depends on seed and step alone, so a resumed run sees what an unbroken one does."""
+        start = time.monotonic()
+        settings = self.settings
+        rng = np.random.default_rng((settings.seed, self.step))
+        batch = draw_batch(sources, settings.size, settings.n_images, settings.n_prompts, rng)
+        losses = compute_losses(self.network, batch, rng if rng.random() < settings.refine_share else None)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
+        self.optimizer.step()
+        decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            averaged, current = list(self.average.parameters()), list(self.network.parameters())
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+        self.step += 1
+        self.elapsed_s += time.monotonic() - start
+        return losses
+
+    def save(self) -> None:
+        """Write the state to go on from, and the averaged weights; a crash leaves the earlier files whole."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed_s": self.elapsed_s,
+        }
+        draft = self.settings.folder / f"{STATE_FILE}.part"
+        torch.save(state, draft)
+        draft.replace(self.settings.folder / STATE_FILE)
+        weights = self.settings.folder / f"{WEIGHTS_FILE}.part"
+        described = {name: str(value) for name, value in asdict(self.settings).items() if name != "folder"}
+        save_embedded_sam(self.average, weights, {**described, "steps": str(self.step)})
+        weights.replace(self.settings.folder / WEIGHTS_FILE)
+
+    def resume(self) -> None:
+        """Take up the saved state, where there is one."""
+        path = self.settings.folder / STATE_FILE
+        if not path.is_file():
+            return
+        state = torch.load(path, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
+
+
+def compute_losses(network: EmbeddedSam, batch: Batch, refine: np.random.Generator | None) -> Losses:
+    """Run one batch forward; with `refine`, first answer, then train the answer to a corrective click."""
+    images = torch.from_numpy(batch.rgb).permute(0, 3, 1, 2).float()
+    embeddings = network.image_encoder(network.preprocess(images))
+    n_prompts = len(batch.masks) // len(batch.rgb)
+    embeddings = embeddings.repeat_interleave(n_prompts, dim=0)
+    targets = _to_mask_resolution(torch.from_numpy(batch.masks))
+    known = _to_mask_resolution(torch.from_numpy(batch.known)).repeat_interleave(n_prompts, dim=0)
+    points = None
+    if batch.clicks is not None and batch.click_labels is not None:
+        points = (torch.from_numpy(batch.clicks), torch.from_numpy(batch.click_labels))
+    boxes = None if batch.boxes is None else torch.from_numpy(batch.boxes)
+    earlier = None
+    if refine is not None:
+        with torch.no_grad():
+            earlier = _decode(network, embeddings, points, boxes, None, multimask_output=False)[0]
+        points = _add_corrections(points, batch.masks, earlier, refine)
+    logits, quality = _decode(network, embeddings, points, boxes, earlier, multimask_output=True)
+    return prompt_losses(logits, quality, targets, known)
+
+
+Points = tuple[torch.Tensor, torch.Tensor]
+
+
+def _decode(
+    network: EmbeddedSam,
+    embeddings: torch.Tensor,
+    points: Points | None,
+    boxes: torch.Tensor | None,
+    masks: torch.Tensor | None,
+    *,
+    multimask_output: bool,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    sparse, dense = network.prompt_encoder(points, boxes, masks)
+    position = network.prompt_encoder.get_dense_pe()
+    decoded: tuple[torch.Tensor, torch.Tensor] = network.mask_decoder(
+        embeddings, position, sparse, dense, multimask_output
+    )
+    return decoded
+
+
+def _add_corrections(
+    points: Points | None, masks: np.ndarray, earlier: torch.Tensor, rng: np.random.Generator
+) -> Points:
+    """Return the clicks with one more per prompt, where `earlier`, logits (N, 1, S/2, S/2), is most wrong."""
+    size = masks.shape[-1]
+    drawn = functional.interpolate(earlier, (size, size), mode="bilinear")[:, 0].numpy() > 0
+    corrections = [corrective_click(mask, wrong, rng) for mask, wrong in zip(masks, drawn, strict=True)]
+    coords = torch.tensor([[xy] for xy, _ in corrections], dtype=torch.float32)
+    labels = torch.tensor([[label] for _, label in corrections], dtype=torch.int64)
+    if points is None:
+        return coords, labels
+    return torch.cat([points[0], coords], dim=1), torch.cat([points[1], labels], dim=1)
+
+
+def _to_mask_resolution(masks: torch.Tensor) -> torch.Tensor:
+    """Return bool (N, S, S) as float (N, 1, S/2, S/2), the covered share of each mask pixel."""
+    return functional.avg_pool2d(masks.unsqueeze(1).float(), MAP_STRIDE)
+
+
+def _make_optimizer(network: EmbeddedSam, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Decay matrices and kernels only; biases and norms stay free."""
+    decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))

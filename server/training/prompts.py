@@ -1,0 +1,56 @@
+"""Simulated prompts: where a person would click on an object, draw its box, or click to correct a mask."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from server.training.scene_canvas import Mask
+
+INSIDE, OUTSIDE, NO_CLICK = 1, 0, -1
+# Small objects would hardly ever be chosen by area alone, large ones not often enough by count alone.
+AREA_EXPONENT = 0.3
+BOX_JITTER = 0.08  # of the box's sides, as people draw
+
+
+def choose_objects(labels: NDArray[np.int32], ids: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return `n` of the `ids` in `labels`, large ones more often, none twice as long as there are enough."""
+    areas = np.bincount(labels[labels > 0])[ids].astype(float) ** AREA_EXPONENT
+    return np.asarray(rng.choice(ids, n, replace=len(ids) < n, p=areas / areas.sum()))
+
+
+def centre_click(mask: Mask) -> tuple[float, float]:
+    """Return x, y in pixels of the pixel deepest inside `mask`, bool (H, W), not empty; also right for crescents."""
+    padded = np.pad(mask.astype(np.uint8), 1)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, col = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(col) + 0.5, float(row) + 0.5
+
+
+def random_click(mask: Mask, rng: np.random.Generator) -> tuple[float, float]:
+    """Return x, y in pixels of a random pixel in `mask`, bool (H, W), not empty."""
+    row, col = divmod(int(rng.choice(np.flatnonzero(mask))), mask.shape[1])
+    return col + 0.5, row + 0.5
+
+
+def drawn_box(mask: Mask, rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """Return x0, y0, x1, y1 in pixels around `mask`, as imprecise as by hand."""
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    jitter = rng.normal(0, BOX_JITTER, 4).clip(-0.25, 0.25) * (width, height, width, height)
+    x0, y0, x1, y1 = (float(side) for side in np.array([x, y, x + width, y + height]) + jitter)
+    return x0, y0, x1, y1
+
+
+def corrective_click(mask: Mask, predicted: Mask, rng: np.random.Generator) -> tuple[tuple[float, float], int]:
+    """Return where to click next and whether as `INSIDE` or `OUTSIDE`: the middle of the largest error.
+
+    Where `predicted` is perfect the answer is one more click inside.
+    """
+    errors = (mask != predicted).astype(np.uint8)
+    n_areas, areas, statistics, _ = cv2.connectedComponentsWithStats(errors, connectivity=4)
+    if n_areas == 1:
+        return random_click(mask, rng), INSIDE
+    largest = areas == 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
+    x, y = centre_click(largest)
+    return (x, y), INSIDE if mask[int(y), int(x)] else OUTSIDE

@@ -1,0 +1,87 @@
+"""Real, permissively licensed images to mix with the synthetic ones, read without rasterio from a folder of data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from server.errors import BadParameter
+from server.training.labelled_images import UNKNOWN, LabelledImage
+
+MIN_COMPONENT_AREA_PX = 40
+# MBRSC Dubai (CC0): colours of its classes; grey and black mean unlabelled. Tile 7 stays for validation.
+DUBAI_CLASSES = ((0x3C, 0x10, 0x98), (0x84, 0x29, 0xF6), (0x6E, 0xC1, 0xE4), (0xFE, 0xDD, 0x3A), (0xE2, 0xA9, 0x29))
+DUBAI_VALIDATION_TILE = "t7"
+# fAIr / HOT buildings (imagery CC BY 4.0, outlines ODbL): region 3 stays for validation.
+BUILDINGS_TRAINING_REGIONS = ("region1", "region2", "region4")
+BUILDINGS_VALIDATION_REGIONS = ("region3",)
+
+
+def read_dubai(folder: Path, is_validation: bool) -> list[LabelledImage]:
+    """Read `dubai_mbrsc` below `folder`: every connected area of one class is an object, unlabelled is unknown.
+
+    Raises:
+        BadParameter: the data set is not there.
+    """
+    masks = sorted((folder / "dubai_mbrsc" / "masks").glob("*.png"))
+    chosen = [path for path in masks if path.stem.endswith(DUBAI_VALIDATION_TILE) == is_validation]
+    if not chosen:
+        raise BadParameter(f"{folder} has no dubai_mbrsc/masks/*.png; give the folder that holds the data sets.", "data")
+    return [_read_dubai_image(path) for path in chosen]
+
+
+def read_buildings(folder: Path, is_validation: bool) -> list[LabelledImage]:
+    """Read the mosaics of `fair_hot_buildings` below `folder`: every outlined building is an object.
+
+    Raises:
+        BadParameter: the data set is not there.
+    """
+    regions = BUILDINGS_VALIDATION_REGIONS if is_validation else BUILDINGS_TRAINING_REGIONS
+    mosaics = folder / "fair_hot_buildings" / "mosaics_z20"
+    paths = [path for region in regions for path in sorted(mosaics.glob(f"{region}_?.tif"))]
+    if not paths:
+        raise BadParameter(f"{mosaics} has no {regions[0]}_*.tif; give the folder that holds the data sets.", "data")
+    return [_read_mosaic(path) for path in paths]
+
+
+def label_components(classes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Turn a class map (H, W), -1 unknown, into object ids: one per connected area; tiny areas become unknown."""
+    labels = np.full(classes.shape, UNKNOWN, np.int32)
+    next_id = 1
+    for value in np.unique(classes[classes != UNKNOWN]):
+        where = (classes == value).astype(np.uint8)
+        n_areas, areas, statistics, _ = cv2.connectedComponentsWithStats(where, connectivity=4)
+        large = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] >= MIN_COMPONENT_AREA_PX)
+        ids = np.full(n_areas, UNKNOWN, np.int32)
+        large = large[large > 0]
+        ids[large] = np.arange(next_id, next_id + len(large))
+        next_id += len(large)
+        labels = np.where(where > 0, ids[areas], labels)
+    return labels
+
+
+def _read_dubai_image(mask_path: Path) -> LabelledImage:
+    mask = _read(mask_path, cv2.IMREAD_COLOR)[..., ::-1]
+    rgb = _read(mask_path.parents[1] / "images" / f"{mask_path.stem}.jpg", cv2.IMREAD_COLOR)[..., ::-1]
+    classes = np.full(mask.shape[:2], UNKNOWN, np.int32)
+    for number, colour in enumerate(DUBAI_CLASSES):
+        classes[(mask == colour).all(axis=2)] = number
+    height, width = min(len(mask), len(rgb)), min(mask.shape[1], rgb.shape[1])
+    return LabelledImage(np.ascontiguousarray(rgb[:height, :width]), label_components(classes[:height, :width]))
+
+
+def _read_mosaic(path: Path) -> LabelledImage:
+    rgb = _read(path, cv2.IMREAD_COLOR)[..., ::-1]
+    instances = _read(path.with_name(f"{path.stem}_instances.tif"), cv2.IMREAD_UNCHANGED).astype(np.int32)
+    instances[(rgb == 0).all(axis=2)] = UNKNOWN
+    return LabelledImage(np.ascontiguousarray(rgb), instances)
+
+
+def _read(path: Path, mode: int) -> NDArray[np.uint8]:
+    image = cv2.imread(str(path), mode)
+    if image is None:
+        raise BadParameter(f"{path} cannot be read as an image; restore it.", "data")
+    return np.asarray(image)

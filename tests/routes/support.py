@@ -1,0 +1,35 @@
+"""What several route tests need: a client with a token, an upload, the one error shape."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+TOKEN = "a token only tests know"
+
+
+def with_token(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
+    return client
+
+
+def upload(client: FlaskClient, path: Path, name: str | None = None, route: str = "/upload") -> Any:
+    """Post one file and return the response."""
+    content = io.BytesIO(path.read_bytes())
+    return client.post(route, data={"file": (content, name or path.name)}, content_type="multipart/form-data")
+
+
+def assert_error(response: Any, status: int, code: str, field: str | None = None) -> str:
+    """Check the one error shape and return its sentence."""
+    assert response.status_code == status, response.get_data(as_text=True)
+    content = response.get_json()
+    assert set(content) >= {"error", "message", "field"}
+    assert content["error"] == code
+    assert content["field"] == field
+    assert len(content["message"]) > 10
+    return str(content["message"])

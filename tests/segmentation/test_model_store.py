@@ -1,0 +1,125 @@
+"""Networks are loaded once, used by one thread at a time, and forgotten when too many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from server.errors import Cancelled
+from server.segmentation import loading, model_store
+from server.segmentation.model_store import ModelStore
+from server.segmentation.parameters import MaskGeneratorSettings
+
+SETTINGS = MaskGeneratorSettings.from_mapping({"points_per_side": 4, "pred_iou_thresh": 0.0})
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch, tiny_sam: Any) -> list[str]:
+    """Let every name load the tiny network, slowly, and return the names that were loaded."""
+    loaded: list[str] = []
+
+    def load(_folder: Path, name: str, _device: object) -> Any:
+        loaded.append(name)
+        time.sleep(0.05)
+        return tiny_sam
+
+    monkeypatch.setattr(loading, "load_network", load)
+    return loaded
+
+
+def ignore() -> None: ...
+
+
+def hear(_share: float) -> None: ...
+
+
+def test_a_network_is_loaded_once_by_many_threads(loads: list[str], tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, "cpu")
+    assert loads == []
+    threads = [threading.Thread(target=store.load, args=("a",)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == ["a"]
+
+
+def test_only_the_last_networks_stay(loads: list[str], tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, "cpu")
+    for name in ("a", "b", "a", "c", "a", "b"):
+        store.load(name)
+    assert model_store.MAX_LOADED == 2
+    assert loads == ["a", "b", "c", "b"]
+
+
+def test_one_inference_at_a_time(loads: list[str], tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, "cpu")
+    inside, most = 0, 0
+    lock = threading.Lock()
+
+    def use() -> None:
+        nonlocal inside, most
+        with store._alone(ignore):
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.01)
+            with lock:
+                inside -= 1
+
+    threads = [threading.Thread(target=use) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+
+
+def test_a_cancelled_job_does_not_wait_for_its_turn(loads: list[str], tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, "cpu")
+
+    def cancelled() -> None:
+        raise Cancelled
+
+    generator = store.make_generator("a", SETTINGS, cancelled)
+    with store._alone(ignore), pytest.raises(Cancelled):
+        generator.generate(np.zeros((32, 32, 3), dtype=np.uint8), hear)
+
+
+def test_generators_share_the_cache(loads: list[str], tiny_sam: Any, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, "cpu")
+    n_encoded = []
+    handle = tiny_sam.image_encoder.register_forward_pre_hook(lambda *_: n_encoded.append(1))
+    try:
+        for _ in range(2):
+            store.make_generator("a", SETTINGS, ignore).generate(np.zeros((32, 32, 3), dtype=np.uint8), hear)
+    finally:
+        handle.remove()
+    assert len(n_encoded) == 1
+
+
+def test_the_device_is_named_without_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from server.segmentation.model_store import ModelStore\n"
+        "names = [ModelStore(Path('.'), wanted).device_name() for wanted in ('auto', 'cpu', 'cuda')]\n"
+        "assert names[0] in ('cpu', 'cuda') and names[1:] == ['cpu', 'cuda'], names\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_device_is_certain_after_loading(loads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_store, "_expects_gpu", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    store = ModelStore(tmp_path, "auto")
+    assert store.device_name() == "cuda"
+    store.load("a")
+    assert store.device_name() == "cpu"
