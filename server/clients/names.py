@@ -27,7 +27,8 @@ def clean_file_name(name: str) -> str:
         raise BadParameter(f'"{name[:80]!a}" is no file name; expected one such as "scene.tif".', "file")
     if len(cleaned) > MAX_NAME_LENGTH:
         raise BadParameter(
-            f'The name "{cleaned[:40]}…" has {len(cleaned)} characters; at most {MAX_NAME_LENGTH} are allowed. Rename the file.',
+            f'The name "{cleaned[:40]}…" has {len(cleaned)} characters; at most {MAX_NAME_LENGTH} are allowed. '
+            "Rename the file.",
             "file",
         )
     return cleaned

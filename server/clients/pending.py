@@ -65,7 +65,7 @@ class PendingSideFiles:
             path.unlink(missing_ok=True)
 
     def take(self, client: Client, stem: str) -> list[tuple[str, Path]]:
-        """Return (name, file) of those that belong to a raster of this stem, and forget them; the files are the caller's.
+        """Return (name, file) of those that belong to a raster of this stem; from now on the files are the caller's.
 
         Args:
             client: whose files.

@@ -33,8 +33,8 @@ class QuotaKeeper:
             used = folder_size_bytes(client.folder) + self._reserved_bytes[client.id]
             if used + n_bytes > self._quota_bytes:
                 raise QuotaExceeded(
-                    f"Your files take {used:,} bytes and this one {n_bytes:,}; the limit is {self._quota_bytes:,} bytes "
-                    "for all of them. Delete a raster you no longer need, then try again."
+                    f"Your files take {used:,} bytes and this one {n_bytes:,}; the limit is {self._quota_bytes:,} "
+                    "bytes for all of them. Delete a raster you no longer need, then try again."
                 )
             self._reserved_bytes[client.id] += n_bytes
         try:

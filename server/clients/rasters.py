@@ -221,7 +221,7 @@ class RasterStore:
         return RasterEntry(row.id, row.name, folder, source, row.uploaded, row.size_bytes, row.result, row.n_results)
 
 
-def _latest_first(client_id: str) -> Select[tuple[RasterRow]]:
+def _latest_first(client_id: str) -> Select[RasterRow]:
     return select(RasterRow).where(RasterRow.client_id == client_id).order_by(RasterRow.number.desc())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -68,6 +69,26 @@ class Canvas:
     def fill(self, where: Mask, material: Material, label: int | None, brightness: float | FloatImage = 1.0) -> None:
         """Paint `where`, bool (H, W), on the whole canvas; `brightness` is a factor or an image of factors."""
         self._fill((slice(None), slice(None)), where, material, label, brightness)
+
+    def fill_cells(
+        self, where: Mask, cells: NDArray[np.int32], materials: Sequence[Material], brightness: FloatImage
+    ) -> None:
+        """Paint a whole division of the ground at once, one object per cell.
+
+        Args:
+            where: bool (H, W), the ground to paint.
+            cells: int32 (H, W), 0..N-1.
+            materials: N of them.
+            brightness: float32 (H, W), factors.
+        """
+        cell = cells[where]
+        colours = np.array([material.colour for material in materials], np.float32)
+        patchy = np.array([material.patchy for material in materials], np.float32)
+        grainy = np.array([material.grainy for material in materials], np.float32)
+        factor = 1.0 + patchy[cell] * self.patches[where] + grainy[cell] * self.grain[where]
+        self.bands[where] = colours[cell] * (factor * brightness[where])[:, None]
+        self.labels[where] = cell + self.n_objects + 1
+        self.n_objects += len(materials)
 
     def fill_polygon(self, polygon: Polygon, material: Material, label: int | None, brightness: float = 1.0) -> None:
         """Paint the inside of `polygon`, (N, 2) of x, y in pixels; None as label keeps the ids that are there."""

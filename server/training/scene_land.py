@@ -39,25 +39,32 @@ WATERS = (
     Material((96, 112, 98, 40), 0.06, 0.02),
 )
 WOOD = Material((48, 74, 42, 165), 0.10, 0.05)
+N_ROW_KINDS = 4  # directions of plant rows in one scene, beside fields without rows
 MARKING = Material((222, 222, 214, 210), 0.0, 0.03)
 
 
-def paint_cells(canvas: Canvas, n_cells: int, is_urban: bool) -> FloatImage:
+def paint_cells(canvas: Canvas, n_cells: int, is_urban: bool, where: Mask | None = None) -> FloatImage:
     """Divide the ground into cells, one object each.
+
+    Args:
+        canvas: what to paint on.
+        n_cells: how many, about.
+        is_urban: blocks in a turned grid instead of fields.
+        where: bool (H, W), the part of the ground to paint; None for all of it.
 
     Returns:
         float32 (H, W): distance of each pixel from the nearest border between two cells, in pixels.
     """
-    centres = _cell_centres(canvas, n_cells, is_urban)
-    nearest, border = _voronoi(canvas, centres, 0.0 if is_urban else canvas.rng.uniform(0, 10) * canvas.scale)
+    rng = canvas.rng
+    nearest = _nearest_cell(canvas, _cell_centres(canvas, n_cells, is_urban), not is_urban and rng.random() < 0.7)
+    n_found = int(nearest.max()) + 1
     materials = BLOCKS if is_urban else FIELDS
-    for cell in range(len(centres)):
-        where = nearest == cell
-        if where.any():
-            material = _vary(canvas.rng, materials[canvas.rng.integers(len(materials))])
-            stripes = 1.0 if is_urban else _crop_rows(canvas)
-            canvas.fill(where, material, canvas.new_label(), stripes)
-    return border
+    chosen = [_vary(rng, materials[rng.integers(len(materials))]) for _ in range(n_found)]
+    rows = np.stack([np.ones_like(canvas.grain)] + [_crop_rows(canvas) for _ in range(0 if is_urban else N_ROW_KINDS)])
+    brightness = np.take_along_axis(rows, rng.integers(0, len(rows), n_found)[nearest][None], axis=0)[0]
+    inside = np.ones(nearest.shape, dtype=bool) if where is None else where
+    canvas.fill_cells(inside, nearest, chosen, brightness)
+    return _distance_from_borders(nearest)
 
 
 def paint_roads(canvas: Canvas, border: FloatImage, width_px: float) -> Mask:
@@ -77,27 +84,40 @@ def paint_roads(canvas: Canvas, border: FloatImage, width_px: float) -> Mask:
     return road
 
 
-def paint_water(canvas: Canvas) -> Mask:
-    """Let a river cross the scene, or a lake lie in it; returns bool (H, W), True on the water."""
-    size, rng = canvas.size, canvas.rng
-    water = np.zeros((size, size), np.uint8)
-    if rng.random() < 0.5:
-        along = np.linspace(-0.1, 1.1, 60)
-        bends = rng.uniform(0.2, 0.8) + sum(
-            rng.uniform(0.02, 0.1) * np.sin(2 * np.pi * (wave * along + rng.random())) for wave in (0.7, 1.3, 2.4)
-        )
-        course = np.stack([along, bends], axis=1)[:, :: rng.choice([1, -1])] * size
-        cv2.polylines(water, [course.astype(np.int32)], False, 1, int(rng.uniform(14, 60) * canvas.scale) + 3)
-    else:
-        rows, cols = np.indices((size, size))
-        row, col = rng.uniform(0.1, 0.9, 2) * size
-        radius = rng.uniform(20, 90) * canvas.scale
-        distance = np.hypot((rows - row) * rng.uniform(0.6, 1.6), cols - col)
-        water = (distance < radius * (1 + 0.3 * make_noise(rng, size, 0.7 * radius))).astype(np.uint8)
-    where = water > 0
-    bank = cv2.dilate(water, np.ones((3, 3), np.uint8), iterations=int(3 * canvas.scale) + 1) > 0
-    canvas.fill(bank, FIELDS[rng.integers(len(FIELDS))], None)
-    canvas.fill(where, _vary(rng, WATERS[rng.integers(len(WATERS))]), canvas.new_label())
+def paint_river(canvas: Canvas, width_px: float, start: float) -> Mask:
+    """Let a river cross the scene, downwards or sideways; returns bool (H, W), True on the water.
+
+    Args:
+        canvas: what to paint on.
+        width_px: width of the water.
+        start: where it crosses, as a share of the side, 0..1.
+    """
+    rng = canvas.rng
+    along = np.linspace(-0.1, 1.1, 60)
+    bends = start + sum(
+        rng.uniform(0.02, 0.09) * np.sin(2 * np.pi * (wave * along + rng.random())) for wave in (0.7, 1.3, 2.4)
+    )
+    course = np.stack([along, bends], axis=1)[:, :: rng.choice([1, -1])] * canvas.size
+    water = np.zeros((canvas.size, canvas.size), np.uint8)
+    cv2.polylines(water, [course.astype(np.int32)], False, 1, max(round(width_px), 1))
+    return _flood(canvas, water > 0)
+
+
+def paint_lake(canvas: Canvas, radius_px: float) -> Mask:
+    """Put a lake with a ragged shore anywhere; returns bool (H, W), True on the water."""
+    rng, size = canvas.rng, canvas.size
+    rows, cols = np.indices((size, size))
+    row, col = rng.uniform(0.1, 0.9, 2) * size
+    distance = np.hypot((rows - row) * rng.uniform(0.6, 1.6), cols - col)
+    return _flood(canvas, distance < radius_px * (1 + 0.3 * make_noise(rng, size, 0.7 * radius_px)))
+
+
+def _flood(canvas: Canvas, where: Mask) -> Mask:
+    """Paint water as one object, with a bank around it."""
+    kernel = np.ones((3, 3), np.uint8)
+    bank = cv2.dilate(where.astype(np.uint8), kernel, iterations=int(3 * canvas.scale) + 1) > 0
+    canvas.fill(bank, FIELDS[canvas.rng.integers(len(FIELDS))], None)
+    canvas.fill(where, _vary(canvas.rng, WATERS[canvas.rng.integers(len(WATERS))]), canvas.new_label())
     return where
 
 
@@ -124,31 +144,34 @@ def _cell_centres(canvas: Canvas, n_cells: int, is_urban: bool) -> NDArray[np.fl
     return grid @ turn(rng.uniform(0, np.pi)).T * canvas.size * 1.6 / per_side + canvas.size / 2
 
 
-def _voronoi(canvas: Canvas, centres: NDArray[np.float64], wobble_px: float) -> tuple[NDArray[np.intp], FloatImage]:
-    """Return the nearest centre of every pixel, and its distance from the border to the next cell."""
-    rows, cols = np.indices((canvas.size, canvas.size), dtype=np.float32)
-    if wobble_px > 0:
-        rows = rows + wobble_px * make_noise(canvas.rng, canvas.size, 60 * canvas.scale)
-        cols = cols + wobble_px * make_noise(canvas.rng, canvas.size, 60 * canvas.scale)
-    first = np.full(rows.shape, np.inf, np.float32)
-    second = first.copy()
-    nearest = np.zeros(rows.shape, np.intp)
-    second_nearest = nearest.copy()
-    for index, (x, y) in enumerate(centres.astype(np.float32)):
-        distance = (cols - x) ** 2 + (rows - y) ** 2
-        closer, between = distance < first, (distance >= first) & (distance < second)
-        second = np.where(closer, first, np.where(between, distance, second))
-        second_nearest = np.where(closer, nearest, np.where(between, index, second_nearest))
-        first, nearest = np.where(closer, distance, first), np.where(closer, index, nearest)
-    apart = np.linalg.norm(centres[nearest] - centres[second_nearest], axis=2)
-    return nearest, ((second - first) / (2 * apart + 1e-3)).astype(np.float32)
+def _nearest_cell(canvas: Canvas, centres: NDArray[np.float64], is_wobbly: bool) -> NDArray[np.int32]:
+    """Return for every pixel (H, W) which centre is nearest, 0..N-1; wobbly borders bend as field paths do."""
+    size, margin = canvas.size, canvas.size // 4
+    seeds = np.ones((size + 2 * margin, size + 2 * margin), np.uint8)
+    cols, rows = np.round(centres).astype(int).T + margin
+    on_canvas = (cols >= 0) & (rows >= 0) & (cols < len(seeds)) & (rows < len(seeds))
+    seeds[rows[on_canvas], cols[on_canvas]] = 0
+    _, nearest = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    if is_wobbly:
+        y, x = np.indices(seeds.shape, dtype=np.float32)
+        reach = canvas.rng.uniform(2, 10) * canvas.scale
+        x = x + reach * make_noise(canvas.rng, len(seeds), 60 * canvas.scale)
+        y = y + reach * make_noise(canvas.rng, len(seeds), 60 * canvas.scale)
+        nearest = cv2.remap(nearest.astype(np.float32), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(nearest[margin : margin + size, margin : margin + size], dtype=np.int32) - 1
 
 
-def _crop_rows(canvas: Canvas) -> float | FloatImage:
-    """Return brightness factors (H, W) of plant rows in a random direction, or 1.0 for a field without rows."""
+def _distance_from_borders(nearest: NDArray[np.int32]) -> FloatImage:
+    """Return the distance (H, W), in pixels, from where one cell meets another."""
+    same = np.ones(nearest.shape, np.uint8)
+    same[:, 1:] &= nearest[:, 1:] == nearest[:, :-1]
+    same[1:] &= nearest[1:] == nearest[:-1]
+    return np.asarray(cv2.distanceTransform(same, cv2.DIST_L2, 5), dtype=np.float32)
+
+
+def _crop_rows(canvas: Canvas) -> FloatImage:
+    """Return brightness factors (H, W) of plant rows in a random direction."""
     rng = canvas.rng
-    if rng.random() < 0.5:
-        return 1.0
     rows, cols = np.indices((canvas.size, canvas.size), dtype=np.float32)
     angle, period = rng.uniform(0, np.pi), rng.uniform(3, 9) * max(canvas.scale, 0.7)
     wave = np.sin((rows * np.sin(angle) + cols * np.cos(angle)) * (2 * np.pi / period))
@@ -157,7 +180,7 @@ def _crop_rows(canvas: Canvas) -> float | FloatImage:
 
 def _vary(rng: np.random.Generator, material: Material) -> Material:
     """Return the material a little lighter, darker or of another tint."""
-    tint = rng.uniform(0.82, 1.2) * rng.uniform(0.93, 1.07, 4)
+    tint = rng.uniform(0.82, 1.2) * rng.uniform(0.96, 1.04, 4)
     red, green, blue, infrared = (float(value) for value in np.asarray(material.colour) * tint)
     return Material((red, green, blue, infrared), material.patchy, material.grainy)
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.training.scene_canvas import Canvas, FloatImage, Mask
-from server.training.scene_land import paint_cells, paint_roads, paint_water, paint_wood
-from server.training.scene_objects import paint_car, paint_pool, paint_roof, paint_tank, paint_tree
+from server.training.scene_canvas import Canvas, FloatImage
+from server.training.scene_land import paint_cells, paint_lake, paint_river, paint_roads, paint_wood
+from server.training.settlement import Streets, build_houses, park_cars, plant_trees
 
 # Ids beyond this many pixels may have been cut in two by a road or a river.
 MIN_SPLIT_AREA_PX = 400
@@ -83,15 +83,23 @@ def generate_scene(size: int, seed: int, style: SceneStyle | None = None) -> Sce
     canvas = Canvas(rng, size, style.scale)
     border = paint_cells(canvas, style.n_cells, style.is_urban)
     taken = paint_wood(canvas) if style.has_wood else np.zeros((size, size), dtype=bool)
-    if style.has_water:
-        taken = taken | paint_water(canvas)
+    if style.has_water and rng.random() < 0.5:
+        taken = taken | paint_river(canvas, rng.uniform(14, 60) * style.scale, rng.uniform(0.2, 0.8))
+    elif style.has_water:
+        taken = taken | paint_lake(canvas, rng.uniform(20, 90) * style.scale)
+    streets = Streets(border, rng.uniform(6, 14) * style.scale if style.has_roads else 0.0)
     if style.has_roads:
-        road = paint_roads(canvas, border, rng.uniform(6, 14) * style.scale)
-        _park_cars(canvas, road & ~taken, border, style)
+        road = paint_roads(canvas, border, streets.width_px)
+        park_cars(canvas, road & ~taken, streets, style.density)
         taken = taken | road
-    _build(canvas, taken, border, style)
-    _plant(canvas, taken, style)
-    cv2.GaussianBlur(canvas.bands, (0, 0), float(rng.uniform(0.45, 0.8)), dst=canvas.bands)
+    build_houses(canvas, taken, streets, style.density, is_urban=style.is_urban)
+    plant_trees(canvas, taken, rng.uniform(0, 1) * style.density)
+    return finish_scene(canvas)
+
+
+def finish_scene(canvas: Canvas) -> Scene:
+    """Blur as a lens does, and give every connected thing its own id."""
+    cv2.GaussianBlur(canvas.bands, (0, 0), float(canvas.rng.uniform(0.45, 0.8)), dst=canvas.bands)
     return Scene(canvas.bands, split_into_connected(canvas.labels))
 
 
@@ -114,52 +122,3 @@ def split_into_connected(labels: NDArray[np.int32]) -> NDArray[np.int32]:
                 result[pieces == piece] = next_id
                 next_id += 1
     return result
-
-
-def _park_cars(canvas: Canvas, road: Mask, border: FloatImage, style: SceneStyle) -> None:
-    """Put cars on the road, along it."""
-    places = np.argwhere(road)
-    n_cars = min(40, int(style.density * len(places) / (420 * style.scale**2)))
-    if n_cars == 0 or len(places) == 0:
-        return
-    slope_y, slope_x = np.gradient(cv2.GaussianBlur(border, (0, 0), 3))
-    for row, col in places[canvas.rng.choice(len(places), n_cars)]:
-        along = np.arctan2(slope_x[row, col], -slope_y[row, col])
-        paint_car(canvas, (col + 0.5, row + 0.5), float(along), canvas.rng.uniform(4, 5.5) * style.scale)
-
-
-def _build(canvas: Canvas, taken: Mask, border: FloatImage, style: SceneStyle) -> None:
-    """Put houses where there is room: in rows along the roads in town, here and there in the country."""
-    rng, room = canvas.rng, canvas.size
-    n_tries = int(style.density * (0.0011 if style.is_urban else 0.0002) * room**2 / style.scale**2) + 1
-    angle = rng.uniform(0, np.pi)
-    free = ~cv2.dilate(taken.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    for row, col in rng.uniform(0, room, (min(n_tries, 260), 2)):
-        long_px = float(np.exp(rng.normal(np.log(30), 0.4))) * style.scale
-        reach = int(long_px * 0.62)
-        window = (slice(max(int(row) - reach, 0), int(row) + reach), slice(max(int(col) - reach, 0), int(col) + reach))
-        if not free[window].all():
-            continue
-        free[window] = False
-        turned = angle + rng.integers(2) * np.pi / 2 + rng.normal(0, 0.05 if style.is_urban else 1.0)
-        if rng.random() < 0.06:
-            paint_tank(canvas, (col, row), long_px * 0.4)
-        else:
-            paint_roof(canvas, (col, row), float(turned), long_px)
-        if rng.random() < 0.12:
-            beside = (col + long_px * 0.75, row)
-            paint_pool(canvas, beside, float(turned), rng.uniform(6, 11) * style.scale)
-
-
-def _plant(canvas: Canvas, taken: Mask, style: SceneStyle) -> None:
-    """Plant single trees and rows of trees."""
-    rng, size = canvas.rng, canvas.size
-    n_trees = min(160, int(rng.uniform(0, 0.001) * style.density * size**2 / style.scale**2) + 1)
-    places = rng.uniform(0, size, (n_trees, 2))
-    if rng.random() < 0.4 and n_trees > 6:
-        start, step = rng.uniform(0, size, 2), rng.normal(0, 14, 2) * style.scale
-        places[: n_trees // 2] = start + np.arange(n_trees // 2)[:, None] * step
-    for row, col in places:
-        inside = 0 <= row < size and 0 <= col < size
-        if inside and not taken[int(row), int(col)]:
-            paint_tree(canvas, (col, row), rng.uniform(3.5, 10) * style.scale)

@@ -1,0 +1,132 @@
+"""Two threads that remove stale files and expired clients, and say in the log what they removed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.cleaning.find import find_job_folders, find_stale, find_trash, find_unknown_clients, left_over
+from server.clients.quota import folder_size_bytes
+from server.clients.sessions import ClientStore
+from server.jobs.queue import LocalQueue
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long things stay after their last use.
+
+    Attributes:
+        client_s: clients who passed the human check, and programs.
+        visitor_s: clients who did not.
+        stale_file_s: files that belong to no raster.
+    """
+
+    client_s: float
+    visitor_s: float
+    stale_file_s: float
+
+
+class CleaningThreads:
+    """Cleans at once and then every `interval_s` seconds, between `start` and `stop`."""
+
+    def __init__(
+        self, clients: ClientStore, queue: LocalQueue, cache_folder: Path, lifetimes: Lifetimes, interval_s: float
+    ) -> None:
+        self._clients = clients
+        self._queue = queue
+        self._cache_folder = cache_folder
+        self._lifetimes = lifetimes
+        self._interval_s = interval_s
+        self._stop = Event()
+        self._threads: list[Thread] = []
+
+    def start(self) -> None:
+        """Start both threads."""
+        self._stop.clear()
+        rounds = {"clean-files": self.remove_stale_files, "clean-clients": self.remove_expired_clients}
+        self._threads = [Thread(target=self._repeat, args=(do,), name=name, daemon=True) for name, do in rounds.items()]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop both threads; what one is just removing is removed first."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def remove_stale_files(self, now: float) -> None:
+        """Remove files that belong to no raster, no running job and no client.
+
+        Args:
+            now: seconds since 1970.
+        """
+        oldest_s = now - self._lifetimes.stale_file_s
+        job_folders = find_job_folders(self._cache_folder)
+        self._remove(left_over(job_folders, self._queue.active_ids()), "folders of jobs that are over")
+        self._remove(find_stale(self._cache_folder, oldest_s), "stale files and folders")
+        unknown = find_unknown_clients(self._cache_folder, oldest_s, lambda name: self._clients.get(name) is not None)
+        self._remove(unknown, "folders of unknown clients")
+        self._remove(find_trash(self._cache_folder), "things thrown away before")
+
+    def remove_expired_clients(self, now: float) -> None:
+        """Remove clients not seen for their lifetime, unless they have jobs waiting or running.
+
+        Args:
+            now: seconds since 1970.
+        """
+        n_removed, n_bytes = 0, 0
+        lifetimes = self._lifetimes
+        expired = self._clients.expired(
+            now, client_lifetime_s=lifetimes.client_s, visitor_lifetime_s=lifetimes.visitor_s
+        )
+        for client in expired:
+            if self._stop.is_set():
+                break
+            size_bytes = folder_size_bytes(client.folder)
+            # Whoever came back since `expired` looked stays.
+            if not self._queue.has_active(client.id) and self._clients.delete(client.id, unseen_since=client.last_seen):
+                self._queue.forget(client.id)
+                n_removed, n_bytes = n_removed + 1, n_bytes + size_bytes
+        if n_removed:
+            log.info("Removed %d expired clients with %d bytes", n_removed, n_bytes)
+
+    def _remove(self, paths: Iterable[Path], what: str) -> None:
+        n_removed, n_bytes = 0, 0
+        for path in paths:
+            if self._stop.is_set():
+                break
+            n_bytes += _remove_path(path)
+            n_removed += 1
+        if n_removed:
+            log.info("Removed %d %s with %d bytes", n_removed, what, n_bytes)
+
+    def _repeat(self, clean: Callable[[float], None]) -> None:
+        while not self._stop.is_set():
+            try:
+                clean(time.time())
+            except (OSError, SQLAlchemyError):
+                log.exception("A round of cleaning failed; the next one follows in %.0f s", self._interval_s)
+            self._stop.wait(self._interval_s)
+
+
+def _remove_path(path: Path) -> int:
+    """Remove a file or folder and return its size in bytes; 0 where it is gone already."""
+    if path.is_dir() and not path.is_symlink():
+        size_bytes = folder_size_bytes(path)
+        shutil.rmtree(path, ignore_errors=True)
+        return size_bytes
+    try:
+        size_bytes = path.lstat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return size_bytes
