@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import DTypeLike, NDArray
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
 
 UTM_50N = "EPSG:32650"
@@ -48,10 +50,11 @@ def make_raster(tmp_path: Path) -> Callable[..., Path]:
         if transform is not None:
             options["transform"] = transform
         count, height, width = values.shape
-        with rasterio.open(
-            path, "w", width=width, height=height, count=count, dtype=values.dtype, nodata=nodata, crs=crs, **options
-        ) as target:
-            target.write(values)
+        options |= {"width": width, "height": height, "count": count, "dtype": values.dtype}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # some tests want exactly that
+            with rasterio.open(path, "w", nodata=nodata, crs=crs, **options) as target:
+                target.write(values)
         return path
 
     return write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 # Crops are cut from scenes twice as large as the training images, so that one scene serves many steps.
 SCENE_SIZE = 512
+N_HELD_OUT_SCENES = 16
 SYNTHETIC_WEIGHT, DUBAI_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.3, 0.25
 
 
@@ -25,9 +25,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the run goes; taken up again if it exists")
     parser.add_argument("--steps", type=int, default=1500, metavar="N", help="length of the schedule, default 1500")
     parser.add_argument("--time-limit-s", type=float, metavar="X", help="end the schedule after this much time")
-    parser.add_argument("--size", type=int, default=256, metavar="N", help="side of training images, multiple of 32")
-    parser.add_argument("--images", type=int, default=8, metavar="N", help="images per step, default 8")
-    parser.add_argument("--prompts", type=int, default=4, metavar="N", help="prompts per image, default 4")
+    parser.add_argument("--early-size", type=int, default=160, metavar="N", help="side of images at first, default 160")
+    parser.add_argument("--size", type=int, default=256, metavar="N", help="side of images later, default 256")
+    parser.add_argument("--images", type=int, default=6, metavar="N", help="images per step, default 6")
+    parser.add_argument("--prompts", type=int, default=3, metavar="N", help="prompts per image, default 3")
     parser.add_argument("--learning-rate", type=float, default=8e-4, metavar="X", help="highest rate, default 0.0008")
     parser.add_argument("--scenes", type=int, default=300, metavar="N", help="synthetic scenes, default 300")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="also use the data sets in this folder")
@@ -52,13 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
         folder=arguments.folder,
         n_steps=arguments.steps,
         time_limit_s=arguments.time_limit_s,
+        early_size=arguments.early_size,
         size=arguments.size,
         n_images=arguments.images,
         n_prompts=arguments.prompts,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
-    print(f"The averaged weights are in {train(settings, _read_sources(arguments))}")
+    weights = train(settings, _read_sources(arguments))
+    print(f"The averaged weights are in {weights}")
+    _print_scores(weights, arguments.data)
     return 0
 
 
@@ -66,8 +70,28 @@ def _check(arguments: argparse.Namespace) -> None:
     for name in ("steps", "images", "prompts", "scenes", "threads"):
         if getattr(arguments, name) < 1:
             raise BadParameter(f"--{name} is {getattr(arguments, name)}; give 1 or more.", name)
-    if arguments.size < 64 or arguments.size % 32:
-        raise BadParameter(f"--size is {arguments.size}; give a multiple of 32 from 64.", "size")
+    for name in ("early_size", "size"):
+        side = getattr(arguments, name)
+        if side < 64 or side % 32:
+            raise BadParameter(f"--{name.replace('_', '-')} is {side}; give a multiple of 32 from 64.", name)
+
+
+def _print_scores(weights: Path, data: Path | None) -> None:
+    """Print how well one centre click works on images that training did not see."""
+    from server.segmentation.embedded import load_embedded_sam
+    from server.training.evaluation import score_centre_clicks
+    from server.training.labelled_images import FIRST_HELD_OUT_SEED, synthetic_images
+    from server.training.real_imagery import read_buildings, read_dubai
+
+    held_out = {"synthetic": synthetic_images(N_HELD_OUT_SCENES, SCENE_SIZE, FIRST_HELD_OUT_SEED, lambda _: None)}
+    if data is not None:
+        held_out["dubai tile 7"] = read_dubai(data, is_validation=True)
+        held_out["buildings region 3"] = read_buildings(data, is_validation=True)
+    network = load_embedded_sam(weights)
+    for name, images in held_out.items():
+        scores = score_centre_clicks(network, images)
+        means = f"chosen mask {scores.chosen.mean():.3f}, best of three {scores.best.mean():.3f}"
+        print(f"{name}: mean IoU of one centre click, {len(scores.best)} objects: {means}")
 
 
 def _read_sources(arguments: argparse.Namespace) -> list[Source]:
@@ -76,14 +100,9 @@ def _read_sources(arguments: argparse.Namespace) -> list[Source]:
     from server.training.real_imagery import read_buildings, read_dubai
 
     with tqdm(total=arguments.scenes, unit="scene") as bar:
-        tell: Callable[[int], object] = bar.update
-        scenes = synthetic_images(arguments.scenes, SCENE_SIZE, arguments.seed, lambda n: _ignore(tell(n)))
+        scenes = synthetic_images(arguments.scenes, SCENE_SIZE, arguments.seed, bar.update)
     sources = [Source(scenes, SYNTHETIC_WEIGHT)]
     if arguments.data is not None:
         sources.append(Source(read_dubai(arguments.data, is_validation=False), DUBAI_WEIGHT))
         sources.append(Source(read_buildings(arguments.data, is_validation=False), BUILDINGS_WEIGHT))
     return sources
-
-
-def _ignore(_result: object) -> None:
-    """Turn tqdm's answer, which nobody needs, into None."""

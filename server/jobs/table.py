@@ -110,7 +110,7 @@ class JobTable:
         """Return how many jobs run and how many wait."""
         query = select(JobRow.state, func.count()).where(JobRow.state.in_(ACTIVE)).group_by(JobRow.state)
         with reading(self._engine) as session:
-            found = dict(session.execute(query).tuples().all())
+            found = {state: number for state, number in session.execute(query)}
         return found.get(RUNNING, 0), found.get(QUEUED, 0)
 
     def begin_next(self, last_served: Mapping[str, int], kinds: Collection[str]) -> JobRecord | None:
@@ -123,7 +123,7 @@ class JobTable:
         condition = (JobRow.state == QUEUED) & JobRow.kind.in_(kinds)
         oldest = select(JobRow.client, func.min(JobRow.number)).where(condition).group_by(JobRow.client)
         with writing(self._engine) as session:
-            candidates = session.execute(oldest).tuples().all()
+            candidates = session.execute(oldest).all()
             if not candidates:
                 return None
             _, number = min(candidates, key=lambda item: (last_served.get(item[0], 0), item[1]))

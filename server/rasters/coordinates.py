@@ -65,7 +65,8 @@ def _from_affine(crs: CRS | None, there: Affine) -> Georeference:
 
 def _apply(transform: Affine, points: Points) -> Points:
     matrix = np.array([[transform.a, transform.b], [transform.d, transform.e]])
-    return points @ matrix.T + np.array([transform.c, transform.f])
+    moved: Points = points @ matrix.T + np.array([transform.c, transform.f])
+    return moved
 
 
 def _from_gcps(crs: CRS | None, gcps: list[GroundControlPoint]) -> Georeference | None:

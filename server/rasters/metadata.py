@@ -42,7 +42,8 @@ def read_metadata(path: Path, name: str) -> Json:
         "raster": name,
         **facts,
         "size_bytes": path.stat().st_size,
-        "side_files": list_side_files(path),
+        # Under the name the client knows the raster by, not the stored one.
+        "side_files": [Path(name).stem + item.removeprefix(path.stem) for item in list_side_files(path)],
         "approximate": statistics.approximate,
         "bands": bands,
     }

@@ -35,7 +35,7 @@ class _CarefulBuilder(ET.TreeBuilder):
     def doctype(self, *_: object) -> None:
         raise BadParameter("The .aux.xml file declares a document type; expected plain XML without one.", "file")
 
-    def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:  # type: ignore[override]
+    def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             raise BadParameter(f"The .aux.xml file nests more than {_MAX_DEPTH} elements; it is no PAM file.", "file")

@@ -20,6 +20,7 @@ from server.rasters.formats import (
     canonical_side_file_name,
     detect_format,
     is_side_file,
+    side_file_stem,
     side_file_suffix,
 )
 from server.rasters.opening import check_raster, gdal_environment, open_raster
@@ -80,8 +81,9 @@ def attach_side_file(side_path: Path, source: Path, original_name: str) -> Path:
 
 def list_side_files(source: Path) -> list[str]:
     """Return the sorted names of the side files that lie beside a raster."""
-    siblings = (path.name for path in source.parent.iterdir() if path.name.startswith(source.stem))
-    return sorted(name for name in siblings if is_side_file(name))
+    stem = source.stem.lower()
+    names = [path.name for path in source.parent.iterdir() if is_side_file(path.name)]
+    return sorted(name for name in names if side_file_stem(name).lower() == stem)
 
 
 def read_state(source: Path) -> FileState:

@@ -36,13 +36,17 @@ class StreamingRequest(Request):
         if "staging" not in g:
             parent = current_app.extensions[EXTENSION].staging_folder
             g.staging = Path(tempfile.mkdtemp(dir=parent, prefix="upload-"))
-        stream: Any = tempfile.NamedTemporaryFile(dir=g.staging, delete=False)  # noqa: SIM115 - closed by werkzeug
+            g.streams = []
+        stream: Any = tempfile.NamedTemporaryFile(dir=g.staging, delete=False)  # noqa: SIM115 - closed after use
+        g.streams.append(stream)
         return stream  # type: ignore[no-any-return]
 
 
 @blueprint.teardown_app_request
 def remove_staging(_error: BaseException | None) -> None:
     """Remove whatever of an upload found no place, be it refused or interrupted."""
+    for stream in g.get("streams", []):
+        stream.close()
     if "staging" in g:
         shutil.rmtree(g.staging, ignore_errors=True)
 

@@ -16,7 +16,7 @@ def augment(image: LabelledImage, rng: np.random.Generator) -> LabelledImage:
     """Return the image with other colours, blur, noise, compression and sometimes a padded border."""
     rgb = _change_colours(image.rgb.astype(np.float32), rng)
     if rng.random() < 0.3:
-        rgb = cv2.GaussianBlur(rgb, (0, 0), float(rng.uniform(0.4, 1.4)))
+        rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), float(rng.uniform(0.4, 1.4))), dtype=np.float32)
     if rng.random() < 0.5:
         rgb = rgb + rng.standard_normal(rgb.shape, dtype=np.float32) * rng.uniform(1, 9)
     stored = rgb.clip(0, 255).astype(np.uint8)

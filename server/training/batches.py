@@ -40,9 +40,7 @@ class Batch:
     boxes: NDArray[np.float32] | None
 
 
-def draw_batch(
-    sources: Sequence[Source], size: int, n_images: int, n_prompts: int, rng: np.random.Generator
-) -> Batch:
+def draw_batch(sources: Sequence[Source], size: int, n_images: int, n_prompts: int, rng: np.random.Generator) -> Batch:
     """Draw `n_images` crops of `size` pixels with `n_prompts` prompts each, all of one random kind."""
     crops = [augment(draw_crop(sources, size, rng), rng) for _ in range(n_images)]
     masks = []

@@ -56,7 +56,7 @@ class Source:
     weight: float
 
 
-def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[int], None]) -> list[LabelledImage]:
+def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[int], object]) -> list[LabelledImage]:
     """Generate `n_images` scenes of `size` pixels from successive seeds; `tell` hears how many more are done."""
 
     def generate(seed: int) -> LabelledImage:
@@ -73,7 +73,7 @@ def draw_crop(sources: Sequence[Source], size: int, rng: np.random.Generator) ->
     weights = np.array([source.weight for source in sources])
     while True:
         source = sources[rng.choice(len(sources), p=weights / weights.sum())]
-        crop = _crop_around_object(source.images[rng.integers(len(source.images))], size, rng)
+        crop = _crop_around_object(source.images[int(rng.integers(len(source.images)))], size, rng)
         if len(object_ids(crop.labels)) > 0:
             return crop
 

@@ -37,7 +37,9 @@ class TrainingSettings:
         folder: where state, weights, log and curve go; a state found there is taken up again.
         n_steps: length of the learning-rate schedule.
         time_limit_s: the schedule is shortened to end after this many seconds of work; None for no limit.
-        size: side of the training images in pixels, a multiple of 32.
+        early_size, size: sides of the training images in pixels, multiples of 32; small ones first, because many
+            quick steps teach the basics, and large ones for the last part, because they hold more look-alikes.
+        early_share: share of the schedule with small images.
         n_images, n_prompts: images per step, and prompts per image.
         learning_rate: highest, after `n_warm_up` steps; then a cosine.
         refine_share: share of steps that train a corrective click on an earlier mask.
@@ -48,13 +50,15 @@ class TrainingSettings:
     folder: Path
     n_steps: int = 1500
     time_limit_s: float | None = None
+    early_size: int = 160
     size: int = 256
-    n_images: int = 8
-    n_prompts: int = 4
+    early_share: float = 0.6
+    n_images: int = 6
+    n_prompts: int = 3
     learning_rate: float = 8e-4
     weight_decay: float = 0.02
     n_warm_up: int = 50
-    refine_share: float = 0.25
+    refine_share: float = 0.2
     save_every: int = 100
     seed: int = 0
 
@@ -112,7 +116,9 @@ class Trainer:
         start = time.monotonic()
         settings = self.settings
         rng = np.random.default_rng((settings.seed, self.step))
-        batch = draw_batch(sources, settings.size, settings.n_images, settings.n_prompts, rng)
+        size = settings.early_size if self.progress() < settings.early_share else settings.size
+        self.network.set_input_size(size)
+        batch = draw_batch(sources, size, settings.n_images, settings.n_prompts, rng)
         losses = compute_losses(self.network, batch, rng if rng.random() < settings.refine_share else None)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -122,8 +128,8 @@ class Trainer:
         self.optimizer.step()
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            averaged, current = list(self.average.parameters()), list(self.network.parameters())
-            torch._foreach_lerp_(averaged, current, 1 - decay)
+            for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                averaged.lerp_(current, 1 - decay)
         self.step += 1
         self.elapsed_s += time.monotonic() - start
         return losses

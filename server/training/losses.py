@@ -32,9 +32,7 @@ class Losses:
     chosen_iou: torch.Tensor
 
 
-def prompt_losses(
-    logits: torch.Tensor, quality: torch.Tensor, targets: torch.Tensor, known: torch.Tensor
-) -> Losses:
+def prompt_losses(logits: torch.Tensor, quality: torch.Tensor, targets: torch.Tensor, known: torch.Tensor) -> Losses:
     """Compare what the decoder drew with what was meant; the best of the three masks counts.
 
     Args:

@@ -14,7 +14,9 @@ AREA_EXPONENT = 0.3
 BOX_JITTER = 0.08  # of the box's sides, as people draw
 
 
-def choose_objects(labels: NDArray[np.int32], ids: NDArray[np.int64], n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def choose_objects(
+    labels: NDArray[np.int32], ids: NDArray[np.int64], n: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Return `n` of the `ids` in `labels`, large ones more often, none twice as long as there are enough."""
     areas = np.bincount(labels[labels > 0])[ids].astype(float) ** AREA_EXPONENT
     return np.asarray(rng.choice(ids, n, replace=len(ids) < n, p=areas / areas.sum()))

@@ -1,4 +1,4 @@
-"""Real, permissively licensed images to mix with the synthetic ones, read without rasterio from a folder of data sets."""
+"""Real, permissively licensed images to mix with the synthetic ones, read from a folder of data sets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def read_dubai(folder: Path, is_validation: bool) -> list[LabelledImage]:
     masks = sorted((folder / "dubai_mbrsc" / "masks").glob("*.png"))
     chosen = [path for path in masks if path.stem.endswith(DUBAI_VALIDATION_TILE) == is_validation]
     if not chosen:
-        raise BadParameter(f"{folder} has no dubai_mbrsc/masks/*.png; give the folder that holds the data sets.", "data")
+        raise BadParameter(
+            f"{folder} has no dubai_mbrsc/masks/*.png; give the folder that holds the data sets.", "data"
+        )
     return [_read_dubai_image(path) for path in chosen]
 
 

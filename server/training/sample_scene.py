@@ -1,4 +1,4 @@
-"""The sample scene of the service: a town, a river and fields, made on the spot so that no imagery has to be shipped."""
+"""The sample scene of the service: a town, a river and fields, made on the spot so that no imagery is shipped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from server.training.scene_canvas import Canvas, Mask, make_noise
 from server.training.scene_land import paint_cells, paint_river, paint_roads, paint_wood
-from server.training.scenes import finish_scene
+from server.training.scenes import blur_as_a_lens
 from server.training.settlement import Streets, build_houses, park_cars, plant_trees
 
 SIZE_PX = 1024
@@ -28,7 +28,7 @@ class SampleScene:
 
     Attributes:
         bands: uint16 (4, 1024, 1024), red, green, blue, near infrared, about 90..1600; 0 means no data.
-        transform: a, b, c, d, e, f in the order of `affine.Affine`: x = a col + b row + c, y = d col + e row + f, metres.
+        transform: a, b, c, d, e, f of x = a col + b row + c, y = d col + e row + f, in metres, as `affine.Affine`.
         epsg: code of the coordinate reference system.
         description: one sentence.
     """
@@ -55,11 +55,12 @@ def generate_sample_scene() -> SampleScene:
     build_houses(canvas, taken | ~town, streets, 1.0, is_urban=True)
     build_houses(canvas, taken | town | wood, streets, 0.25, is_urban=False)
     plant_trees(canvas, taken, 0.3)
+    blur_as_a_lens(canvas)
     return SampleScene(
-        bands=_digitise(finish_scene(canvas).bands, canvas.rng),
+        bands=_digitise(canvas.bands, canvas.rng),
         transform=(RESOLUTION_M, 0.0, LEFT_M, 0.0, -RESOLUTION_M, TOP_M),
         epsg=EPSG,
-        description="A synthetic aerial scene: town, river, fields and wood at 0.5 m, red, green, blue and near infrared.",
+        description="A synthetic scene: town, river, fields and wood at 0.5 m in red, green, blue and near infrared.",
     )
 
 

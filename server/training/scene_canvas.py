@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -100,7 +101,7 @@ class Canvas:
         """Darken the ground that something of this outline and height, in pixels, keeps the sun from."""
         reach = self.sun * height
         swept = [polygon + reach * step for step in np.linspace(0, 1, 5)]
-        hulls = [cv2.convexHull(np.vstack(pair).astype(np.float32))[:, 0] for pair in zip(swept, swept[1:], strict=False)]
+        hulls = [cv2.convexHull(np.vstack(pair).astype(np.float32))[:, 0] for pair in pairwise(swept)]
         rows, cols = _bounding_slices(np.vstack(swept), self.size)
         shadow = np.zeros((rows.stop - rows.start, cols.stop - cols.start), np.uint8)
         if shadow.size == 0:
@@ -129,7 +130,7 @@ def make_noise(rng: np.random.Generator, size: int, wavelength_px: float) -> Flo
     coarse = max(4, int(size / max(wavelength_px, 1.0)) + 3)
     noise = rng.standard_normal((coarse, coarse)).astype(np.float32)
     if coarse < size:
-        noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
+        noise = np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
     noise = noise[:size, :size]
     return np.asarray((noise - noise.mean()) / noise.std(), dtype=np.float32)
 

@@ -127,7 +127,7 @@ def paint_wood(canvas: Canvas) -> Mask:
     wavelength = rng.uniform(50, 120) * canvas.scale
     where = make_noise(rng, size, wavelength) > rng.uniform(0.9, 1.4)
     crowns = make_noise(rng, size, rng.uniform(4, 9) * canvas.scale)
-    brightness = (1.0 + 0.25 * crowns).clip(0.4, 1.7).astype(np.float32)
+    brightness = (1.0 + 0.16 * crowns).clip(0.5, 1.5).astype(np.float32)
     canvas.fill(where, _vary(rng, WOOD), canvas.new_label(), brightness)
     return where
 
@@ -141,7 +141,8 @@ def _cell_centres(canvas: Canvas, n_cells: int, is_urban: bool) -> NDArray[np.fl
     x, y = np.meshgrid(np.arange(per_side) * rng.uniform(0.7, 1.4), np.arange(per_side).astype(float))
     grid = np.stack([x.ravel(), y.ravel()], axis=1) - [x.mean(), y.mean()]
     grid += rng.normal(0, rng.choice([0.0, 0.03, 0.12]), grid.shape)
-    return grid @ turn(rng.uniform(0, np.pi)).T * canvas.size * 1.6 / per_side + canvas.size / 2
+    spread = canvas.size * 1.6 / per_side
+    return np.asarray(grid @ turn(rng.uniform(0, np.pi)).T * spread + canvas.size / 2)
 
 
 def _nearest_cell(canvas: Canvas, centres: NDArray[np.float64], is_wobbly: bool) -> NDArray[np.int32]:

@@ -78,7 +78,7 @@ def paint_car(canvas: Canvas, centre: tuple[float, float], angle: float, long_px
     canvas.shade_polygon(body, 0.3 * long_px)
     canvas.fill_polygon(body, Material((red, green, blue, 0.8 * blue), 0.0, 0.03), canvas.new_label())
     for along in (0.25, -0.35):
-        screen = _rectangle(half * (0.14, 0.8)) + (along * long_px, 0)
+        screen = _rectangle(half * (0.14, 0.8)) + np.array([along * long_px, 0.0])
         canvas.fill_polygon(place(screen, angle, centre), GLASS, None)
 
 

@@ -51,11 +51,13 @@ class TrainingLog:
         for level in np.linspace(0, 1, 11):
             y = round(height - MARGIN_PX - level * (height - 2 * MARGIN_PX))
             cv2.line(picture, (MARGIN_PX, y), (width - MARGIN_PX, y), (225, 225, 225), 1)
-            cv2.putText(picture, f"{level:.1f}", (8, y + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (90, 90, 90), 1, cv2.LINE_AA)
+            cv2.putText(
+                picture, f"{level:.1f}", (8, y + 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (90, 90, 90), 1, cv2.LINE_AA
+            )
         for column, colour in ((5, (70, 150, 40)), (6, (190, 110, 30))):
             points = _curve(values[:, 0], values[:, column])
             cv2.polylines(picture, [points], False, colour, 2, cv2.LINE_AA)
-        caption = f"{SMOOTHING_STEPS}-step mean IoU, best of three (green), chosen by predicted IoU (blue), {len(values)} steps"
+        caption = f"mean IoU over {SMOOTHING_STEPS} steps: best mask (green), chosen mask (blue); {len(values)} steps"
         place = (MARGIN_PX, height - 14)
         cv2.putText(picture, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, (60, 60, 60), 1, cv2.LINE_AA)
         cv2.imwrite(str(self._path.with_name(CURVE_FILE)), picture)

@@ -87,7 +87,8 @@ def test_damage_found_while_reading_is_the_files_fault(make_raster: Callable[...
 def test_references_in_disguise_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text(
-        '<VRTDataset rasterXSize="5" rasterYSize="5"><VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
+        '<VRTDataset rasterXSize="5" rasterYSize="5">'
+        '<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
         "<SourceFilename>/etc/passwd</SourceFilename></VRTRasterBand></VRTDataset>"
     )
     for function in (raster_suffix, lambda path: check_raster(path, max_pixels=MAX_PIXELS)):

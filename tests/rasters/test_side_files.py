@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 
 from server.errors import BadParameter
 from server.rasters.opening import open_raster
-from server.rasters.side_files import attach_side_file, list_side_files
+from server.rasters.side_files import attach_side_file, list_side_files, read_state
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 SUFFIX_OF = {"GTiff": ".tif", "PNG": ".png", "JPEG": ".jpg", "JP2OpenJPEG": ".jp2"}
@@ -292,3 +292,18 @@ def test_companions_must_fit(
     with pytest.raises(BadParameter):
         attach_side_file(other, source, name)
     assert list_side_files(source) == []
+
+
+def test_only_the_rasters_own_side_files_are_listed(make_raster: Callable[..., Path]) -> None:
+    source = make_raster("raster/a.tif")
+    for name in ("a.tfw", "A.tif.aux.xml", "a_rpc.txt", "ab.tfw", "b.prj", "a.txt"):
+        source.with_name(name).touch()
+    assert list_side_files(source) == ["A.tif.aux.xml", "a.tfw", "a_rpc.txt"]
+
+
+def test_state_tells_changes(bare: Callable[[str], Path]) -> None:
+    source = bare("GTiff")
+    before = read_state(source)
+    attach(source, "a.tfw", WORLD)
+    assert read_state(source) != before
+    assert read_state(source) == read_state(source)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from server.app import create_app, find_background
 from server.settings import Settings, make_settings
 from tests.routes.fake_engine import FakeEngine
-from tests.routes.support import TOKEN, with_token
+from tests.routes.support import TOKEN, BufferedClient, with_token
 
 
 @pytest.fixture
@@ -24,12 +24,15 @@ def fake_engine() -> FakeEngine:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings with a question for visitors and one token; tests replace what they need."""
+    (tmp_path / "ckpt").mkdir()
+    (tmp_path / "ckpt" / "embedded.safetensors").touch()  # the fake engine never opens it
     return make_settings(
         {
             "cache_folder": str(tmp_path / "cache"),
             "api_tokens": [TOKEN],
             "segment_wait_s": 20,
             "ip_access_limit": "10000 per minute",
+            "checkpoint_folder": str(tmp_path / "ckpt"),
         },
         tmp_path,
     )
@@ -46,6 +49,7 @@ def start_app(fake_engine: FakeEngine, tmp_path: Path) -> Iterator[Callable[[Set
 
     def start(settings: Settings) -> Flask:
         app = create_app(settings, segment=fake_engine, page_folder=page)
+        app.test_client_class = BufferedClient
         find_background(app).start()
         running.append(app)
         return app

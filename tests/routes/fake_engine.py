@@ -18,8 +18,9 @@ class SquareGenerator:
 
     input_size = 64
 
-    def generate(self, patch: np.ndarray) -> list[MaskRecord]:
-        height, width = patch.shape[:2]
+    def generate(self, rgb: np.ndarray, tell: Callable[[float], None]) -> list[MaskRecord]:
+        height, width = rgb.shape[:2]
+        tell(0.5)
         mask = np.ones((min(8, height), 8), dtype=bool)
         return [
             MaskRecord(mask, (x, 0, 8, mask.shape[0]), 0.9, 0.97, (x + 4.0, mask.shape[0] / 2))

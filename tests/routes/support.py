@@ -12,6 +12,13 @@ from flask.testing import FlaskClient
 TOKEN = "a token only tests know"
 
 
+class BufferedClient(FlaskClient):
+    """Reads every answer to its end, so that the files behind downloads are closed."""
+
+    def open(self, *arguments: Any, **options: Any) -> Any:
+        return super().open(*arguments, **{"buffered": True, **options})
+
+
 def with_token(app: Flask) -> FlaskClient:
     client = app.test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"

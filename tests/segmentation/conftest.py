@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import cv2
@@ -53,9 +53,19 @@ def bright_spots() -> Callable[..., Callable[..., BrightSpots]]:
     return configure
 
 
-@pytest.fixture(scope="session")
-def tiny_sam() -> object:
+@pytest.fixture
+def tiny_sam() -> Iterator[object]:
     """Return an untrained Sam with 128 x 128 input; its masks mean nothing, its shapes and calls are the real ones."""
+    import torch
+
+    # Threads that wait for each other take longer than these few numbers, most of all on a busy machine.
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield _make_tiny_sam()
+    torch.set_num_threads(n_threads)
+
+
+def _make_tiny_sam() -> object:
     import torch
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 

@@ -27,13 +27,20 @@ export function bandPresets(bandCount: number): BandPreset[] {
 /** The bands to show first: those the file calls red, green and blue, else the first three that are no alpha. */
 export function defaultBands(bands: Band[]): RgbBands {
   const byColor = (color: string) =>
-    bands.find((band) => band.color?.toLowerCase() === color)?.index
-  const [red, green, blue] = [byColor('red'), byColor('green'), byColor('blue')]
+    bands.find((band) =>
+      [band.color, band.description].some((name) => name?.toLowerCase() === color),
+    )?.index
+  const [red, green, blue] = ['red', 'green', 'blue'].map(byColor)
   if (red && green && blue) return { r: red, g: green, b: blue }
   const shown = bands.filter((band) => band.color?.toLowerCase() !== 'alpha')
   const [first, second, third] = shown.map((band) => band.index)
   if (first && second && third) return { r: first, g: second, b: third }
   return { r: first ?? 1, g: first ?? 1, b: first ?? 1 }
+}
+
+/** What the file itself says a band is; null where it says nothing. */
+export function bandDetail(band: Band): string | null {
+  return band.description ?? (band.color === 'undefined' ? null : band.color)
 }
 
 export function sameBands(one: RgbBands, other: RgbBands): boolean {

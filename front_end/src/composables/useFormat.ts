@@ -28,7 +28,7 @@ export function useFormat() {
     if (typeof value === 'string') return value
     if (!Number.isFinite(value)) return String(value)
     const isTiny = value !== 0 && Math.abs(value) < 1e-4
-    if (isTiny || Math.abs(value) >= 1e15) return value.toPrecision(digits)
+    if (isTiny || Math.abs(value) >= 1e10) return value.toPrecision(digits)
     return new Intl.NumberFormat(locale.value, { maximumSignificantDigits: digits }).format(value)
   }
 

@@ -129,6 +129,7 @@ export default {
     width: 'Width',
     height: 'Height',
     useWindow: 'Segment only a window',
+    noCheckpoint: 'No checkpoint is installed on this server, so nothing can be segmented yet.',
     run: 'Run segmentation',
     runTitle: 'Run',
     summary: 'Bands {bands}',

@@ -128,6 +128,7 @@ const messages: typeof en = {
     width: '宽',
     height: '高',
     useWindow: '仅分割一个窗口',
+    noCheckpoint: '服务器上没有安装模型权重，暂时无法分割。',
     run: '开始分割',
     runTitle: '运行',
     summary: '波段 {bands}',

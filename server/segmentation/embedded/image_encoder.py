@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -28,7 +30,7 @@ class ImageEncoder(nn.Module):
         widths = [STEM_CHANNELS, *(channels for channels, _ in LEVELS), DEEP_CHANNELS]
         self.downs = nn.ModuleList(
             nn.Sequential(make_norm(before), nn.GELU(), nn.Conv2d(before, after, 3, stride=2, padding=1))
-            for before, after in zip(widths, widths[1:], strict=False)
+            for before, after in pairwise(widths)
         )
         self.levels = nn.ModuleList(
             nn.Sequential(*(ResidualBlock(channels) for _ in range(n_blocks))) for channels, n_blocks in LEVELS

@@ -27,7 +27,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return `x` plus what the convolutions add."""
         inner = self.conv1(functional.gelu(self.norm1(x)))
-        return x + self.conv2(functional.gelu(self.norm2(inner)))
+        added: torch.Tensor = self.conv2(functional.gelu(self.norm2(inner)))
+        return x + added
 
 
 class AttentionBlock(nn.Module):
@@ -52,7 +53,7 @@ class AttentionBlock(nn.Module):
         """Let every position look at all others."""
         batch, channels, height, width = x.shape
         x = x + self.position(x)
-        tokens = x.flatten(2).transpose(1, 2)
+        tokens: torch.Tensor = x.flatten(2).transpose(1, 2)
         heads = (batch, height * width, 3, self.n_heads, channels // self.n_heads)
         query, key, value = self.qkv(self.norm1(tokens)).reshape(heads).permute(2, 0, 3, 1, 4)
         seen = functional.scaled_dot_product_attention(query, key, value)

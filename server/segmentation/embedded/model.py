@@ -33,6 +33,11 @@ class EmbeddedSam(nn.Module):
         self.register_buffer("pixel_mean", torch.tensor(PIXEL_MEAN).view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(PIXEL_STD).view(-1, 1, 1), persistent=False)
 
+    def set_input_size(self, input_size: int) -> None:
+        """Work on square inputs of another side, a multiple of 32; the weights fit every size."""
+        self.image_encoder.img_size = input_size
+        self.prompt_encoder.input_size = input_size
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

@@ -26,9 +26,8 @@ class PromptEncoder(nn.Module):
         super().__init__()
         self.input_size = input_size
         unshuffled = N_MAPS * (8 // MAP_STRIDE) ** 2
-        self.embed = nn.Sequential(
-            nn.Conv2d(unshuffled, PROMPT_CHANNELS, 1), nn.GELU(), nn.Conv2d(PROMPT_CHANNELS, PROMPT_CHANNELS, 1)
-        )
+        first = nn.Conv2d(unshuffled, PROMPT_CHANNELS, 1)
+        self.embed = nn.Sequential(first, nn.GELU(), nn.Conv2d(PROMPT_CHANNELS, PROMPT_CHANNELS, 1))
 
     @property
     def mask_input_size(self) -> tuple[int, int]:
@@ -38,7 +37,7 @@ class PromptEncoder(nn.Module):
     def get_dense_pe(self) -> torch.Tensor:
         """Return an empty position encoding (1, 0, S/8, S/8): the maps already tell positions."""
         side = self.input_size // 8
-        return torch.zeros(1, 0, side, side, device=self.embed[0].weight.device)
+        return torch.zeros(1, 0, side, side, device=self._device())
 
     def forward(
         self,
@@ -61,6 +60,9 @@ class PromptEncoder(nn.Module):
         dense = torch.cat([self.embed(functional.pixel_unshuffle(maps, 8 // MAP_STRIDE)), pooled], dim=1)
         return dense.new_zeros(len(dense), 0, PROMPT_CHANNELS), dense
 
+    def _device(self) -> torch.device:
+        return next(self.embed.parameters()).device
+
     def draw(
         self,
         points: tuple[torch.Tensor, torch.Tensor] | None,
@@ -70,9 +72,9 @@ class PromptEncoder(nn.Module):
         """Return the maps (B, 6, S/2, S/2); see `N_MAPS` for their order."""
         given = next(item for item in (boxes, masks, points[0] if points else None) if item is not None)
         side = self.input_size // MAP_STRIDE
-        weight = self.embed[0].weight
-        maps = torch.zeros(len(given), N_MAPS, side, side, device=weight.device)
-        centres = torch.arange(side, device=weight.device) * MAP_STRIDE + MAP_STRIDE / 2
+        device = self._device()
+        maps = torch.zeros(len(given), N_MAPS, side, side, device=device)
+        centres = torch.arange(side, device=device) * MAP_STRIDE + MAP_STRIDE / 2
         if points is not None:
             coords, labels = points
             maps[:, 0] = _draw_clicks(coords, labels == 1, centres)

@@ -1,0 +1,20 @@
+"""One untrained network for all tests that only look at shapes and rules, and the trained one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from server.segmentation.checkpoints import CHECKPOINT_FOLDER
+from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, load_embedded_sam
+
+
+@pytest.fixture(scope="session")
+def untrained() -> EmbeddedSam:
+    torch.manual_seed(0)
+    return build_embedded_sam(128).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def trained() -> EmbeddedSam:
+    return load_embedded_sam(CHECKPOINT_FOLDER / "embedded.safetensors").requires_grad_(False)
