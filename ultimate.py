@@ -1,4 +1,4 @@
-"""Segment Anything in Remote Sensing Images: `python ultimate.py` serves, `python ultimate.py --help` tells the rest."""
+"""`python ultimate.py` serves the page and the HTTP interface; `python ultimate.py --help` tells the rest."""
 
 import sys
 

@@ -53,6 +53,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
     """A connection whose errors are JSON, a full disk included."""
 
     error_task_class = JsonErrorTask
+    request: Any
 
     def received(self, data: bytes) -> bool:
         """Take in bytes of a request; see `HTTPChannel.received`."""
@@ -61,7 +62,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self.request is None:
                 raise
-            logging.getLogger(__name__).error("The disk is full: %s", error)
+            logging.getLogger(__name__).exception("The disk is full")
             with self.requests_lock:
                 self.request.error = StorageFullError("the server's disk is full, tell its operator")
                 self.requests.append(self.request)

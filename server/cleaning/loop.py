@@ -14,9 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.cleaning.find import find_job_folders, find_stale, find_trash, find_unknown_clients, left_over
 from server.clients.quota import folder_size_bytes
-from server.clients.sessions import ClientStore
+from server.clients.sessions import Client, ClientStore
 from server.jobs.queue import LocalQueue
 
+STOP_TIMEOUT_S = 3.0
 log = logging.getLogger(__name__)
 
 
@@ -58,10 +59,10 @@ class CleaningThreads:
             thread.start()
 
     def stop(self) -> None:
-        """Stop both threads; what one is just removing is removed first."""
+        """Stop both threads; a large folder one is just removing is left to the next start."""
         self._stop.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(STOP_TIMEOUT_S)
 
     def remove_stale_files(self, now: float) -> None:
         """Remove files that belong to no raster, no running job and no client.
@@ -91,13 +92,24 @@ class CleaningThreads:
         for client in expired:
             if self._stop.is_set():
                 break
-            size_bytes = folder_size_bytes(client.folder)
-            # Whoever came back since `expired` looked stays.
-            if not self._queue.has_active(client.id) and self._clients.delete(client.id, unseen_since=client.last_seen):
-                self._queue.forget(client.id)
+            try:
+                size_bytes = self._remove_client(client)
+            except (OSError, SQLAlchemyError):
+                log.exception("Client %s could not be removed; the next round tries again", client.id)
+                continue
+            if size_bytes is not None:
                 n_removed, n_bytes = n_removed + 1, n_bytes + size_bytes
         if n_removed:
             log.info("Removed %d expired clients with %d bytes", n_removed, n_bytes)
+
+    def _remove_client(self, client: Client) -> int | None:
+        """Remove a client and return the size of its files in bytes; None where it stays."""
+        size_bytes = folder_size_bytes(client.folder)
+        # Whoever came back since `expired` looked stays.
+        if self._queue.has_active(client.id) or not self._clients.delete(client.id, unseen_since=client.last_seen):
+            return None
+        self._queue.forget(client.id)
+        return size_bytes
 
     def _remove(self, paths: Iterable[Path], what: str) -> None:
         n_removed, n_bytes = 0, 0

@@ -20,7 +20,7 @@ from server.errors import NotHuman, TooFrequent
 N_FREE_FAILURES = 2
 MAX_DELAY_S = 60.0
 N_FREE_CHANGES = 3
-LARGEST_NUMBER = 20
+LARGEST_NUMBER = 40
 
 
 class HumanCheckRow(Base):

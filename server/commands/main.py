@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands; without a command it serves."""
     parser = argparse.ArgumentParser(
         prog="ultimate.py",
-        description="Segment Anything in Remote Sensing Images. Without a command: serve the page and the HTTP interface.",
+        description="Segment Anything in Remote Sensing Images. Without a command: serve page and HTTP interface.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     serve.add_arguments(parser)

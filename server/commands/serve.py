@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     settings = override(read_settings(arguments.configuration), arguments.host, arguments.port)
     logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        level=logging.DEBUG if settings.debug else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for noisy in ("rasterio", "PIL", "urllib3", "fiona"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

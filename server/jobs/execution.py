@@ -59,7 +59,10 @@ class Attempt:
             else:
                 self._table.finish(job, state=CANCELLED)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end the worker; it is logged below
-            self._table.finish(job, state=FAILED, error=self._describe(error))
+            if self._is_cancelled:  # its raster may be gone already, which then is no failure
+                self._table.finish(job, state=CANCELLED)
+            else:
+                self._table.finish(job, state=FAILED, error=self._describe(error))
         else:
             self._table.finish(job, state=DONE, progress=1.0, result=result)
 

@@ -93,7 +93,8 @@ class JobRecord:
             "started": _format_time(self.started),
             "finished": _format_time(self.finished),
             "eta_s": self.eta_s,
-            "error": self.error,
+            "error": self.error
+            and {"error": self.error["code"], "message": self.error["message"], "field": self.error["field"]},
             "result": self.result,
         }
 

@@ -110,7 +110,7 @@ class JobTable:
         """Return how many jobs run and how many wait."""
         query = select(JobRow.state, func.count()).where(JobRow.state.in_(ACTIVE)).group_by(JobRow.state)
         with reading(self._engine) as session:
-            found = {state: number for state, number in session.execute(query)}
+            found = {row[0]: row[1] for row in session.execute(query)}
         return found.get(RUNNING, 0), found.get(QUEUED, 0)
 
     def begin_next(self, last_served: Mapping[str, int], kinds: Collection[str]) -> JobRecord | None:

@@ -20,7 +20,9 @@ Report = Callable[[float, str], None]
 class Segment(Protocol):
     """Segments `source` into files under `folder`; see `server.segmentation.whole_raster`."""
 
-    def __call__(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult: ...
+    def __call__(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
+        """Write the result into `folder` and return its summary."""
+        ...
 
 
 @dataclass(frozen=True)

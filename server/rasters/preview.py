@@ -15,7 +15,7 @@ from server.errors import BadParameter
 from server.rasters.colours import colours_of
 from server.rasters.opening import open_raster
 from server.rasters.reduced import open_reduced
-from server.rasters.statistics import sample_shape
+from server.rasters.sampling import sample_shape
 from server.rasters.stretch import StretchMode, draw_bands, read_stretch
 
 CHANNEL_FIELDS = ("r", "g", "b")

@@ -58,14 +58,14 @@ def _read_valid(
         valid &= np.isfinite(values)
     if raster.nodata is not None and any(MaskFlags.nodata not in item for item in flags):
         valid &= values != raster.nodata  # GDAL drops nodata where there is a mask as well
-    alpha = _find_alpha(raster)
+    alpha = find_alpha(raster)
     if alpha is not None:
         alpha_options = {key: value for key, value in options.items() if key != "out_shape"}
         valid &= raster.read(alpha, out_shape=values.shape[1:], **alpha_options) > 0
     return valid
 
 
-def _find_alpha(raster: DatasetReader) -> int | None:
+def find_alpha(raster: DatasetReader) -> int | None:
     """Return the index of the alpha band, None where there is none."""
     return next((index for index in raster.indexes if raster.colorinterp[index - 1] == ColorInterp.alpha), None)
 

@@ -12,18 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from server.rasters.formats import STORED_STEM
 from server.rasters.opening import open_raster
-from server.rasters.reading import read_bands
-from server.rasters.reduced import open_reduced
+from server.rasters.sampling import MAX_SAMPLE_PX, sample_bands
 from server.rasters.side_files import FileState, read_state
 
-# Longest side of the sample; the standard error of a percentile of a million values is far below one 8-bit step.
-MAX_SAMPLE_PX = 1024
-# Values held at a time, so that a raster of hundreds of bands needs no more memory than one of three.
-MAX_SAMPLE_BYTES = 64 * 2**20
 CACHE_NAME = f"{STORED_STEM}.statistics.json"
 
 
@@ -65,22 +59,9 @@ def read_statistics(path: Path) -> RasterStatistics:
 
 def _compute(path: Path) -> RasterStatistics:
     with open_raster(path) as raster:
-        full_shape, scale = raster.shape, max(raster.shape) / MAX_SAMPLE_PX
-    with open_reduced(path, scale) as raster:
-        shape = sample_shape(raster, MAX_SAMPLE_PX)
-        step = max(1, MAX_SAMPLE_BYTES // (shape[0] * shape[1] * np.dtype(raster.dtypes[0]).itemsize))
-        bands: list[BandStatistics] = []
-        for first in range(1, raster.count + 1, step):
-            indexes = range(first, min(first + step, raster.count + 1))
-            values, valid = read_bands(raster, indexes, shape=shape)
-            bands += [_summarise(plane[good]) for plane, good in zip(values, valid, strict=True)]
-    return RasterStatistics(tuple(bands), approximate=shape != full_shape)
-
-
-def sample_shape(raster: DatasetReader, max_px: int) -> tuple[int, int]:
-    """Return (rows, columns) with the raster's proportions and no side longer than `max_px`."""
-    scale = max(1.0, max(raster.width, raster.height) / max_px)
-    return max(1, round(raster.height / scale)), max(1, round(raster.width / scale))
+        samples = sample_bands(raster)
+        approximate = max(raster.shape) > MAX_SAMPLE_PX
+    return RasterStatistics(tuple(_summarise(sample) for sample in samples), approximate)
 
 
 def _summarise(values: NDArray[np.generic]) -> BandStatistics:

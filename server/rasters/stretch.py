@@ -54,8 +54,8 @@ def read_stretch(path: Path, band_indexes: Sequence[int], mode: StretchMode = "p
 
 def _type_range(raster: DatasetReader, band_indexes: Sequence[int]) -> Stretch:
     dtypes = [np.dtype(raster.dtypes[index - 1]) for index in band_indexes]
-    high = tuple(1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max) for dtype in dtypes)
-    return Stretch((0.0,) * len(high), high)
+    ranges = [(0.0, 1.0) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max) for dtype in dtypes]
+    return Stretch(tuple(float(low) for low, _ in ranges), tuple(float(high) for _, high in ranges))
 
 
 def _limits(band: BandStatistics, mode: StretchMode) -> tuple[float, float]:
@@ -120,10 +120,22 @@ def draw_bands(
         values, valid = read_bands(raster, band_indexes[:1], window, shape)
         colours, seen = expand_palette(values[0], valid[0], palette)
         return apply_stretch(colours, seen, stretch), seen
-    values, valid = read_bands(raster, band_indexes, window, shape, Resampling.average if shape else Resampling.nearest)
-    # A single missing channel does not hide a pixel that the other channels show; it is drawn as its lowest value.
-    values = (
-        np.where(valid, values, np.asarray(stretch.low, dtype=np.float64)[:, None, None]) if not valid.all() else values
-    )
-    seen = valid.any(axis=0)
+    resampling = Resampling.average if shape else Resampling.nearest
+    return draw_values(*read_bands(raster, band_indexes, window, shape, resampling), stretch)
+
+
+def draw_values(values: Values, valid: Valid, stretch: Stretch) -> tuple[NDArray[np.uint8], Valid]:
+    """Draw bands of which each has its own gaps.
+
+    Args:
+        values: (C, H, W); overwritten where not valid.
+        valid: (C, H, W).
+        stretch: C pairs.
+
+    Returns:
+        Picture (H, W, C) and valid (H, W), True where any band holds data; the others are drawn as their lowest value.
+    """
+    for plane, good, low in zip(values, valid, stretch.low, strict=True):
+        plane[~good] = low
+    seen: Valid = valid.any(axis=0)
     return apply_stretch(values, seen, stretch), seen

@@ -24,13 +24,15 @@ from rio_tiler.models import ImageData
 from server.rasters.coordinates import read_bounds_wgs84, read_georeference
 from server.rasters.opening import open_raster
 from server.rasters.preview import choose_bands, draw_labels, encode_png
-from server.rasters.reading import expand_palette, read_bands, read_palette
+from server.rasters.reading import expand_palette, find_alpha, read_bands, read_palette
 from server.rasters.reduced import open_reduced
-from server.rasters.stretch import Stretch, StretchMode, apply_stretch, draw_bands, read_stretch
+from server.rasters.stretch import Stretch, StretchMode, apply_stretch, draw_bands, draw_values, read_stretch
 
 TILE_PX = 256
-# At this zoom a Web-Mercator pixel is 9 mm.
+# rio-tiler's grid ends here, where a pixel is 9 mm; pixel-space tiles of any allowed raster need fewer zooms.
 MAX_ZOOM = 24
+# Memory of one warp, GDAL's own default.
+WARP_MB = 64
 WEB_MERCATOR = CRS.from_epsg(3857)
 # Half the width of the Web-Mercator square in metres and the latitude where it ends.
 HALF_SQUARE_M = 20_037_508.342789244
@@ -134,8 +136,8 @@ class _Tile:
     y: int
 
     def is_possible(self) -> bool:
-        """Tell whether the tile lies on the grid of its zoom; also keeps numbers small."""
-        return 0 <= self.zoom <= 30 and 0 <= self.x < 2**self.zoom and 0 <= self.y < 2**self.zoom
+        """Tell whether the tile lies on the grid of its zoom; grids end at MAX_ZOOM."""
+        return 0 <= self.zoom <= MAX_ZOOM and 0 <= self.x < 2**self.zoom and 0 <= self.y < 2**self.zoom
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ class _MapPlace:
 
     def to_tilejson(self) -> dict[str, object]:
         west, south, east, north = self.bounds
+        # TileJSON has no bounds across the antimeridian, and Web Mercator none of the longitudes beyond 180 degrees.
         lon = (west + east + (360.0 if west > east else 0.0)) / 2.0
         maxzoom = min(MAX_ZOOM, max(0, math.ceil(self.zoom - 0.01)))
         minzoom = min(maxzoom, max(0, math.floor(self.zoom - math.log2(max(self.longest_px / TILE_PX, 1.0)))))
@@ -161,8 +164,9 @@ class _MapPlace:
             "space": "map",
             "minzoom": minzoom,
             "maxzoom": maxzoom,
-            # TileJSON has no bounds across the antimeridian.
-            "bounds": [-180.0, south, 180.0, north] if west > east else [west, south, east, north],
+            "bounds": [-180.0, south, 180.0, north]
+            if west > east
+            else [max(west, -180.0), south, min(east, 180.0), north],
             "center": [lon - 360.0 if lon > 180.0 else lon, (south + north) / 2.0, minzoom],
         }
 
@@ -179,7 +183,7 @@ def _read_map_place(raster: DatasetReader) -> _MapPlace | None:
         return None
     west, south, east, north = bounds
     south, north = max(south, -MAX_LATITUDE), min(north, MAX_LATITUDE)
-    if not south < north:
+    if not south < north or west >= 180.0 or east <= -180.0:
         return None
     centre = np.array([raster.width / 2.0, raster.height / 2.0])
     on_map = place.to_map(centre + np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]))
@@ -195,17 +199,21 @@ def _render_map_tile(
     path: Path, tile: _Tile, place: _MapPlace, bands: tuple[int, ...], stretch: Stretch
 ) -> bytes | None:
     with open_raster(path) as raster:
-        palette = read_palette(raster, bands)
-    image = _warp_tile(path, tile, place, bands, "nearest" if palette is not None else "bilinear")
+        palette, alpha = read_palette(raster, bands), find_alpha(raster)
+    wanted = bands if alpha is None else (*bands, alpha)
+    image = _warp_tile(path, tile, place, wanted, "nearest" if palette is not None else "bilinear")
     if image is None:
         return None
-    values, valid = image.array.data, ~np.ma.getmaskarray(image.array)
+    values, valid = image.array.data[: len(bands)], ~np.ma.getmaskarray(image.array)[: len(bands)]
+    if alpha is not None:
+        # rio-tiler hides what is half transparent; here only what is fully transparent holds no data.
+        valid = np.broadcast_to(image.array.data[-1] > 0, valid.shape) & (valid | (image.alpha_mask is not None))
     if values.dtype.kind == "f":
         valid &= np.isfinite(values)
-    seen: NDArray[np.bool_] = valid.any(axis=0)
-    if palette is not None:
-        values, seen = expand_palette(values[0], seen, palette)
-    return _encode(apply_stretch(values, seen, stretch), seen)
+    if palette is None:
+        return _encode(*draw_values(values, valid, stretch))
+    colours, seen = expand_palette(values[0], valid[0], palette)
+    return _encode(apply_stretch(colours, seen, stretch), seen)
 
 
 def _warp_tile(path: Path, tile: _Tile, place: _MapPlace, bands: tuple[int, ...], method: str) -> ImageData | None:
@@ -229,7 +237,8 @@ def _warp_tile(path: Path, tile: _Tile, place: _MapPlace, bands: tuple[int, ...]
             tilesize=TILE_PX,
             indexes=bands,
             reproject_method=method,
-            vrt_options={"warp_mem_limit": 64},
+            # Bands may have gaps of their own; rasterio's default fills those that not all bands share.
+            vrt_options={"warp_mem_limit": WARP_MB, "UNIFIED_SRC_NODATA": "NO"},
         )
 
 

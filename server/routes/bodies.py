@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 from flask import request
@@ -120,7 +121,9 @@ def read_body(model: type[Model]) -> Model:
         return _validate(model, {})
     content = request.get_json(silent=True, force=True)
     if not isinstance(content, dict):
-        raise BadParameter("The body is not a JSON object; expected something like {} with Content-Type application/json.")
+        raise BadParameter(
+            "The body is not a JSON object; expected something like {} with Content-Type application/json."
+        )
     return _validate(model, content)
 
 
@@ -129,7 +132,7 @@ def read_query(model: type[Model]) -> Model:
     return _validate(model, request.args.to_dict())
 
 
-def _validate(model: type[Model], values: dict[str, object]) -> Model:
+def _validate(model: type[Model], values: Mapping[str, object]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:

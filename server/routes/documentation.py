@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -36,7 +36,7 @@ class Operation:
         upload: name of the multipart file field, if any.
     """
 
-    answers: dict[int, tuple[str, str | None]]
+    answers: Mapping[int, tuple[str, str | None]]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     upload: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from flask_limiter import Limiter
@@ -49,7 +50,8 @@ def register_routes(app: Flask, rates: Rates) -> None:
     for endpoint, view in app.view_functions.items():
         if endpoint not in UNLIMITED:
             rate, scope = _rate_of(endpoint, rates)
-            app.view_functions[endpoint] = limiter.shared_limit(rate, scope=scope)(view)
+            limited: Any = limiter.shared_limit(rate, scope=scope)(view)
+            app.view_functions[endpoint] = limited
 
 
 def _rate_of(endpoint: str, rates: Rates) -> tuple[str, str]:

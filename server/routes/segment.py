@@ -64,7 +64,8 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
     entry = find_raster(body.raster)
     if not FILE_NAME.fullmatch(body.out_raster) or body.out_raster.startswith("."):
         raise BadParameter(
-            f'"{body.out_raster[:80]}" is no file name for the result; expected a plain name ending in .tif.', "out_raster"
+            f'"{body.out_raster[:80]}" is no file name for the result; expected a plain name ending in .tif.',
+            "out_raster",
         )
     if body.rgb_index is None:
         band_indexes = default_band_indexes(entry.source)

@@ -26,13 +26,7 @@ ENVELOPE_BYTES = 2**20
 class StreamingRequest(Request):
     """A request whose files stream into the staging folder, on the disk where they will stay."""
 
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
-    ) -> IO[bytes]:
+    def _get_file_stream(self, *_facts: object, **_more: object) -> IO[bytes]:
         if "staging" not in g:
             parent = current_app.extensions[EXTENSION].staging_folder
             g.staging = Path(tempfile.mkdtemp(dir=parent, prefix="upload-"))
@@ -59,7 +53,9 @@ def upload() -> Response:
         staged = _staged_files()
         if len(staged) > 1:
             raise BadParameter(f"{len(staged)} files arrived; expected one raster in the field `file`.", "file")
-        accepted = receive_raster(services().rasters, current_client(), staged[0], _cancel_jobs, services().upload_limits)
+        accepted = receive_raster(
+            services().rasters, current_client(), staged[0], _cancel_jobs, services().upload_limits
+        )
     return _answer(accepted)
 
 
@@ -99,7 +95,7 @@ def _staged_files() -> list[StagedFile]:
         if not item.filename:
             raise BadParameter("A file without a name arrived; give it the name it has on disk.", "file")
         item.stream.close()
-        staged.append(StagedFile(item.filename, Path(str(item.stream.name))))  # type: ignore[attr-defined]
+        staged.append(StagedFile(item.filename, Path(str(item.stream.name))))
     return staged
 
 

@@ -37,7 +37,7 @@ def test_questions_say_what_they_expect():
         question = make_question()
         left, sign, right = re.fullmatch(r"(\d+) ([+-]) (\d+) = \?", question.text).groups()
         assert question.expected == (int(left) + int(right) if sign == "+" else int(left) - int(right))
-        assert 0 <= question.expected <= 40
+        assert 0 <= question.expected <= 80
         assert make_question(question.text).text != question.text
 
 

@@ -27,6 +27,8 @@ def test_minmax_and_type_range(make_raster):
     path = make_raster(bands=np.array([[[3, 9], [4, 5]]], dtype=np.uint16))
     assert read_stretch(path, (1,), "minmax") == Stretch((3.0,), (9.0,))
     assert read_stretch(path, (1,), "none") == Stretch((0.0,), (65535.0,))
+    signed = make_raster("s.tif", bands=np.ones((1, 4, 4), dtype=np.int16))
+    assert read_stretch(signed, (1,), "none") == Stretch((-32768.0,), (32767.0,))
     floats = make_raster("f.tif", bands=np.ones((1, 4, 4), dtype=np.float32))
     assert read_stretch(floats, (1,), "none") == Stretch((0.0,), (1.0,))
 

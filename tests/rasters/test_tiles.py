@@ -14,6 +14,7 @@ from rasterio.transform import from_origin
 from server.errors import BadParameter
 from server.rasters.colours import colours_of
 from server.rasters.coordinates import to_lonlat
+from server.rasters.preview import render_preview
 from server.rasters.tiles import TILE_PX, read_tilejson, render_label_tile, render_tile
 from tests.rasters.pictures import read_png
 
@@ -109,7 +110,16 @@ def test_bands_are_red_green_blue_in_order(make_raster):
 
 @pytest.mark.parametrize(
     "tile",
-    [(ZOOM, COLUMN + 5, ROW), (ZOOM, 0, 0), (ZOOM, -1, 0), (-1, 0, 0), (3, 8, 0), (10**9, 1, 1), (60, 2**40, 2**40)],
+    [
+        (ZOOM, COLUMN + 5, ROW),
+        (ZOOM, 0, 0),
+        (ZOOM, -1, 0),
+        (-1, 0, 0),
+        (3, 8, 0),
+        (10**9, 1, 1),
+        (30, COLUMN << 15, ROW << 15),
+        (60, 2**40, 2**40),
+    ],
 )
 @pytest.mark.parametrize("georeferenced", [True, False])
 def test_nothing_outside(make_raster, tile, georeferenced):
@@ -130,6 +140,26 @@ def test_nodata_is_transparent_on_the_map(make_raster):
     assert render_tile(empty, ZOOM, COLUMN, ROW) is None
 
 
+def test_half_transparent_pixels_hold_data(make_raster):
+    """GDAL calls the fourth of four 8-bit bands alpha, also where it is near infrared."""
+    bands = noise(4, TILE_PX, TILE_PX)
+    bands[3] = np.arange(TILE_PX)
+    path = make_raster(bands=bands, **on_grid())
+    picture = read_png(render_tile(path, ZOOM, COLUMN, ROW))
+    assert (picture[:, 1:, 3] == 255).all()
+    assert (picture[:, 0, 3] == 0).all()
+    assert np.array_equal(picture, read_png(render_preview(path)))
+
+
+def test_a_missing_channel_is_dark_in_tile_and_preview(make_raster):
+    bands = noise(3, TILE_PX, TILE_PX, "uint16")
+    bands[1, 5:9, 5:9] = 65535
+    path = make_raster(bands=bands, nodata=65535, **on_grid())
+    picture = read_png(render_tile(path, ZOOM, COLUMN, ROW))
+    assert (picture[5:9, 5:9, 1] == 0).all()
+    assert np.array_equal(picture, read_png(render_preview(path)))
+
+
 def test_a_mask_band_is_transparent_on_the_map(make_raster):
     path = make_raster(bands=noise(3, TILE_PX, TILE_PX), **on_grid())
     with rasterio.open(path, "r+") as raster:
@@ -139,6 +169,7 @@ def test_a_mask_band_is_transparent_on_the_map(make_raster):
     assert (picture[128:, :, 3] == 255).all()
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("georeferenced", [True, False])
 def test_a_palette_keeps_its_colours(make_raster, georeferenced):
     place = on_grid() if georeferenced else {"crs": None}

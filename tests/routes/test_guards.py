@@ -8,7 +8,16 @@ import pytest
 
 from tests.routes.support import assert_error
 
-PROTECTED = ["/rasters", "/raster_meta", "/jobs", "/jobs/abc", "/checkpoints", "/preview_mask", "/download", "/segment_parameters"]
+PROTECTED = [
+    "/rasters",
+    "/raster_meta",
+    "/jobs",
+    "/jobs/abc",
+    "/checkpoints",
+    "/preview_mask",
+    "/download",
+    "/segment_parameters",
+]
 
 
 @pytest.mark.parametrize("route", PROTECTED)
@@ -16,7 +25,9 @@ def test_a_stranger_is_refused(app, route):
     assert_error(app.test_client().get(route), 403, "not_human")
 
 
-@pytest.mark.parametrize("value", ["..", "../..", "/etc", "", "a" * 3000, "0" * 32, "token-" + "0" * 32, "%2e%2e", "'; drop table"])
+@pytest.mark.parametrize(
+    "value", ["..", "../..", "/etc", "", "a" * 3000, "0" * 32, "token-" + "0" * 32, "%2e%2e", "'; drop table"]
+)
 def test_only_ids_the_server_issued_count(app, settings, value):
     client = app.test_client()
     client.set_cookie("uuid", value)

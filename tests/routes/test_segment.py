@@ -50,7 +50,17 @@ def test_a_long_job_answers_202_and_is_followed(start_app, settings, fake_engine
     assert response.headers["Location"] == f"/jobs/{content['job']}"
     running = wait_for(client, content["job"], "running")
     assert set(running) >= {
-        "job", "kind", "state", "progress", "step", "created", "started", "finished", "eta_s", "error", "result",
+        "job",
+        "kind",
+        "state",
+        "progress",
+        "step",
+        "created",
+        "started",
+        "finished",
+        "eta_s",
+        "error",
+        "result",
     }
     assert client.get("/health").get_json()["jobs_running"] == 1
     fake_engine.release()
@@ -84,7 +94,7 @@ def test_a_failed_job_tells_why(client, make_raster, fake_engine, caplog):
     assert "secret" not in assert_error(response, 500, "internal_error")
     record = client.get("/jobs").get_json()["jobs"][0]
     assert record["state"] == "failed"
-    assert record["error"]["code"] == "internal_error"
+    assert record["error"]["error"] == "internal_error"
     assert "a secret detail" in caplog.text
 
 
@@ -154,7 +164,9 @@ def test_a_bad_value_names_its_field(client, make_raster, body, field):
 
 def test_a_checkpoint_that_is_not_here_is_503(client, make_raster):
     upload(client, make_raster())
-    sentence = assert_error(client.post("/segment", json={"checkpoint": "vit_h"}), 503, "checkpoint_missing", "checkpoint")
+    sentence = assert_error(
+        client.post("/segment", json={"checkpoint": "vit_h"}), 503, "checkpoint_missing", "checkpoint"
+    )
     assert "fetch vit_h" in sentence
 
 
@@ -228,7 +240,15 @@ def test_vectors_carry_their_attributes(segmented, kind, tmp_path: Path):
     if kind == "geojson":
         feature = json.loads(response.data)["features"][0]
         assert set(feature["properties"]) >= {
-            "id", "area_px", "area_m2", "predicted_iou", "stability_score", "bbox", "point", "class", "source",
+            "id",
+            "area_px",
+            "area_m2",
+            "predicted_iou",
+            "stability_score",
+            "bbox",
+            "point",
+            "class",
+            "source",
         }
         assert -180 <= feature["geometry"]["coordinates"][0][0][0] <= 180
         return

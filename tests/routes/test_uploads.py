@@ -49,7 +49,17 @@ def test_several_rasters_live_side_by_side(client, make_raster):
 
 @pytest.mark.parametrize(
     "name",
-    ["../../escape.tif", "/etc/escape.tif", "..\\..\\escape.tif", "a/b/escape.tif", "..", ".hidden.tif", "场景 1.tif", "x" * 300 + ".tif", "a\x00b.tif"],
+    [
+        "../../escape.tif",
+        "/etc/escape.tif",
+        "..\\..\\escape.tif",
+        "a/b/escape.tif",
+        "..",
+        ".hidden.tif",
+        "场景 1.tif",
+        "x" * 300 + ".tif",
+        "a\x00b.tif",
+    ],
 )
 def test_a_name_never_becomes_a_path(client, make_raster, settings, tmp_path, name):
     path = make_raster("plain.tif")
@@ -60,15 +70,17 @@ def test_a_name_never_becomes_a_path(client, make_raster, settings, tmp_path, na
         assert "/" not in given
         assert "\\" not in given
         assert client.get("/raster_meta", query_string={"raster": given}).status_code == 200
-    escaped = [item for item in tmp_path.rglob("*escape*")]
-    assert escaped == []
+    assert list(tmp_path.rglob("*escape*")) == []
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_a_world_file_counts_whenever_it_comes(client, make_raster, order):
     raster = make_raster("plain.png", driver="PNG", crs=None)
     if order == "before":
-        assert send(client, "plain.pgw", WORLD_FILE.encode(), "/upload_cfg").get_json() == {"files": ["plain.pgw"], "raster": None}
+        assert send(client, "plain.pgw", WORLD_FILE.encode(), "/upload_cfg").get_json() == {
+            "files": ["plain.pgw"],
+            "raster": None,
+        }
         assert upload(client, raster).status_code == 200
     else:
         assert upload(client, raster).status_code == 200
@@ -184,5 +196,12 @@ def test_state_survives_a_restart(start_app, settings, make_raster):
     first = start_app(settings)
     cookie = with_token(first)
     upload(cookie, make_raster())
-    again = with_token(start_app(make_settings({"cache_folder": str(settings.cache_folder), "api_tokens": list(settings.api_tokens)}, settings.cache_folder)))
+    again = with_token(
+        start_app(
+            make_settings(
+                {"cache_folder": str(settings.cache_folder), "api_tokens": list(settings.api_tokens)},
+                settings.cache_folder,
+            )
+        )
+    )
     assert again.get("/raster_meta").get_json()["raster"] == "scene.tif"
