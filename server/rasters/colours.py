@@ -29,4 +29,5 @@ def colours_of(ids: NDArray[np.integer]) -> NDArray[np.uint8]:
     shifts = np.array([0.0, 4.0, 2.0])
     trapezoid = np.clip(np.abs((hue[..., None] * 6.0 + shifts) % 6.0 - 3.0) - 1.0, 0.0, 1.0)
     rgb = value[..., None] * (1.0 - saturation[..., None] * (1.0 - trapezoid))
-    return np.round(rgb * 255.0).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.round(rgb * 255.0).astype(np.uint8)
+    return colours

@@ -11,6 +11,7 @@ from rasterio.io import DatasetReader
 
 from server.rasters.coordinates import read_bounds, read_bounds_wgs84, read_georeference
 from server.rasters.opening import open_raster
+from server.rasters.reduced import prepare_reduced
 from server.rasters.side_files import list_side_files
 from server.rasters.statistics import BandStatistics, read_statistics
 
@@ -18,7 +19,7 @@ Json = dict[str, object]
 
 
 def read_metadata(path: Path, name: str) -> Json:
-    """Describe a raster.
+    """Describe a raster, and get a stored one ready to be drawn at any scale.
 
     Args:
         path: the raster.
@@ -33,8 +34,10 @@ def read_metadata(path: Path, name: str) -> Json:
 
     Raises:
         NotARaster: the raster cannot be read.
+        StorageFull: there is no room for what is kept beside a stored raster.
     """
     statistics = read_statistics(path)
+    prepare_reduced(path)
     with open_raster(path) as raster:
         facts = _describe_pixels(raster) | _describe_place(raster)
         bands = [_describe_band(raster, index, statistics.bands[index - 1]) for index in raster.indexes]
@@ -91,9 +94,10 @@ def _describe_crs(crs: CRS) -> Json:
 
 def _find_epsg(crs: CRS) -> int | None:
     try:
-        return crs.to_epsg()
+        epsg: int | None = crs.to_epsg()
     except CRSError:  # engineering and local systems
         return None
+    return epsg
 
 
 def _find_name(wkt: str) -> str | None:

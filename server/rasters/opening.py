@@ -194,8 +194,8 @@ def _check_offsets(raster: DatasetReader, size_bytes: int) -> None:
             # Sparse files leave blocks out on purpose: those have no place.
             if offset and length and int(offset) + int(length) > size_bytes:
                 raise NotARaster(
-                    f"The file is truncated: it has {size_bytes:,} bytes, but some pixels should lie at byte "
-                    f"{int(offset):,}. Upload it again.",
+                    f"The file is truncated: it has {size_bytes:,} bytes, but its pixels reach to byte "
+                    f"{int(offset) + int(length):,}. Upload it again.",
                     "file",
                 )
 

@@ -107,7 +107,7 @@ def render_preview(
         shape, scale = sample_shape(raster, max_size), max(raster.shape) / max_size
     with open_reduced(path, scale) as raster:
         rgb, valid = draw_bands(raster, bands, stretch, shape=None if shape == raster.shape else shape)
-    return encode_png(rgb, np.where(valid, 255, 0).astype(np.uint8))
+    return encode_picture(rgb, valid)
 
 
 def render_label_preview(path: Path, *, max_size: int = 2048, alpha: float = 0.6) -> bytes:
@@ -132,10 +132,15 @@ def render_label_preview(path: Path, *, max_size: int = 2048, alpha: float = 0.6
 def draw_labels(labels: NDArray[np.integer], alpha: float) -> bytes:
     """Return labels (H, W) as a PNG in RGBA; objects have opacity `alpha` 0 to 1, background 0."""
     opacity = np.where(labels != 0, np.uint8(round(255 * min(max(alpha, 0.0), 1.0))), np.uint8(0))
-    return encode_png(colours_of(labels), opacity)
+    return _encode_png(colours_of(labels), opacity)
 
 
-def encode_png(rgb: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> bytes:
+def encode_picture(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bytes:
+    """Return rgb (H, W, 3) as a PNG in RGBA, transparent where valid (H, W) is False."""
+    return _encode_png(rgb, np.where(valid, np.uint8(255), np.uint8(0)))
+
+
+def _encode_png(rgb: NDArray[np.uint8], opacity: NDArray[np.uint8]) -> bytes:
     """Return rgb (H, W, 3) and opacity (H, W) 0 to 255 as a PNG in RGBA."""
     target = io.BytesIO()
     rgba = np.dstack([rgb, opacity])

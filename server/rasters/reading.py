@@ -96,6 +96,7 @@ def expand_palette(values: Values, valid: Valid, palette: NDArray[np.uint8]) -> 
     Returns:
         Colours (3, H, W) and valid (H, W), False also for fully transparent and missing entries.
     """
-    inside = (values >= 0) & (values < len(palette))
-    colours = palette[np.where(inside, values, 0).astype(np.intp)]
+    numbers = values.astype(np.intp)
+    inside = (numbers >= 0) & (numbers < len(palette))
+    colours = palette[np.where(inside, numbers, 0)]
     return np.moveaxis(colours[..., :3], -1, 0), valid & inside & (colours[..., 3] > 0)

@@ -35,6 +35,8 @@ REDUCED_NAME = f"{STORED_STEM}.reduced.tif"
 STATE_TAG = "SOURCE_STATE"
 # Decoded pixels of the original held at a time while reducing.
 CHUNK_BYTES = 32 * 2**20
+# For decoding and compressing; more would take cores away from other visitors.
+N_THREADS = 2
 # Two requests must not reduce the same raster at once; different rasters rarely share one of these.
 _LOCKS = tuple(threading.Lock() for _ in range(64))
 
@@ -56,7 +58,7 @@ def open_reduced(path: Path, scale: float) -> Iterator[DatasetReader]:
     """
     with open_raster(path) as raster:
         factors = raster.overviews(1)
-        needs_copy = not factors and max(raster.shape) > MIN_REDUCED_PX and path.stem == STORED_STEM
+        needs_copy = _needs_copy(path, raster)
     if needs_copy and scale >= REDUCTION:
         path, scale = _require_copy(path), scale / REDUCTION
         with open_raster(path) as raster:
@@ -64,6 +66,23 @@ def open_reduced(path: Path, scale: float) -> Iterator[DatasetReader]:
     fitting = [(factor, level) for level, factor in enumerate(factors) if factor <= scale]
     with open_raster(path, overview_level=max(fitting)[1] if fitting else None) as raster:
         yield raster
+
+
+def prepare_reduced(path: Path) -> None:
+    """Make the reduced copy now where one will be needed, so that no crowd of tile requests waits for it.
+
+    Raises:
+        NotARaster: the raster cannot be read.
+        StorageFull: there is no room for it.
+    """
+    with open_raster(path) as raster:
+        needs_copy = _needs_copy(path, raster)
+    if needs_copy:
+        _require_copy(path)
+
+
+def _needs_copy(path: Path, raster: DatasetReader) -> bool:
+    return path.stem == STORED_STEM and max(raster.shape) > MIN_REDUCED_PX and not raster.overviews(1)
 
 
 def _require_copy(path: Path) -> Path:
@@ -76,7 +95,7 @@ def _require_copy(path: Path) -> Path:
                     return copy
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".reduced-") as scratch:
             draft = Path(scratch) / copy.name
-            with open_raster(path) as raster:
+            with rasterio.Env(GDAL_NUM_THREADS=N_THREADS, GDAL_TIFF_INTERNAL_MASK=True), open_raster(path) as raster:
                 _write_copy(raster, draft, state)
             os.replace(draft, copy)  # noqa: PTH105 - atomic on every system
     return copy
@@ -85,15 +104,14 @@ def _require_copy(path: Path) -> Path:
 def _write_copy(raster: DatasetReader, draft: Path, state: str) -> None:
     resampling = Resampling.nearest if ColorInterp.palette in raster.colorinterp else Resampling.average
     try:
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
-            with rasterio.open(draft, "w", **_profile(raster)) as copy:
-                _copy_description(raster, copy)
-                copy.update_tags(**{STATE_TAG: state})
-                for source, target in _plan_chunks(raster):
-                    _copy_chunk(raster, copy, source, target, resampling)
-            with rasterio.open(draft, "r+") as copy:
-                n_levels = max(1, math.ceil(math.log2(max(copy.shape) / 256)))
-                copy.build_overviews([2**level for level in range(1, n_levels + 1)], resampling)
+        with rasterio.open(draft, "w", **_profile(raster)) as copy:
+            _copy_description(raster, copy)
+            copy.update_tags(**{STATE_TAG: state})
+            for source, target in _plan_chunks(raster):
+                _copy_chunk(raster, copy, source, target, resampling)
+        with rasterio.open(draft, "r+") as copy:
+            n_levels = max(1, math.ceil(math.log2(max(copy.shape) / 256)))
+            copy.build_overviews([2**level for level in range(1, n_levels + 1)], resampling)
     except RasterioError as error:
         if "No space left" in str(error.__cause__ or error):
             raise StorageFull("The server's disk is full; ask its operator to make room.") from error

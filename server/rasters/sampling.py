@@ -42,9 +42,11 @@ def sample_bands(raster: DatasetReader) -> list[Plane]:
         return _collect(raster, [(None, sample_shape(raster, MAX_SAMPLE_PX))], step=1)
     chosen, rest = plan_cells(raster)
     n_px = sum(cell.width * cell.height for cell in chosen)
-    step = max(1, n_px // MAX_SAMPLE_PX**2)
+    step = (
+        max(1, n_px // MAX_SAMPLE_PX**2) | 1
+    )  # odd, so that blocks of 512 columns are not sampled along a few of them
     samples = _collect(raster, [(cell, None) for cell in chosen], step)
-    if all(sample.size for sample in samples):
+    if not rest or all(sample.size for sample in samples):
         return samples
     # Data fills only a corner, which the chosen cells missed: then all must be read.
     others = _collect(raster, [(cell, None) for cell in rest], step)
@@ -58,7 +60,8 @@ def _collect(
     found: list[list[Plane]] = [[] for _ in raster.indexes]
     for window, shape in parts:
         for index, values, valid in _read_planes(raster, window, shape):
-            found[index - 1].append(values[valid][::step])
+            # A copy, because a view would keep all values of the part in memory.
+            found[index - 1].append(values[valid][::step].copy())
     return [np.concatenate(pieces) for pieces in found]
 
 
@@ -66,7 +69,7 @@ def _read_planes(
     raster: DatasetReader, window: Window | None, shape: tuple[int, int] | None
 ) -> Iterator[tuple[int, Values, Valid]]:
     """Yield index, values (H, W) and valid (H, W) band by band, reading several at once where they fit."""
-    height, width = shape or (window.height, window.width)
+    height, width = (window.height, window.width) if window else shape or raster.shape
     n_bands = max(1, MAX_HELD_BYTES // (height * width * np.dtype(raster.dtypes[0]).itemsize))
     for first in range(1, raster.count + 1, n_bands):
         indexes = range(first, min(first + n_bands, raster.count + 1))

@@ -17,6 +17,7 @@ from server.rasters.opening import open_raster
 from server.rasters.reading import Valid, Values, expand_palette, read_bands, read_palette
 from server.rasters.statistics import BandStatistics, read_statistics
 
+Picture = tuple[NDArray[np.uint8], Valid]
 StretchMode = Literal["percentile", "minmax", "none"]
 # What a band without contrast is drawn as: neither black nor white, because nothing says which it is.
 MID_GREY = 128
@@ -88,11 +89,12 @@ def _draw(plane: Values, low: float, high: float) -> NDArray[np.uint8]:
         return plane.astype(np.uint8)
     if not low < high:
         return np.full(plane.shape, MID_GREY, dtype=np.uint8)
-    exact = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
+    exact: NDArray[np.floating] = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         share = (exact - low) / (high - low)
     share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0)
-    return np.round(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)
+    drawn: NDArray[np.uint8] = np.round(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return drawn
 
 
 def draw_bands(
@@ -102,7 +104,7 @@ def draw_bands(
     *,
     window: Window | None = None,
     shape: tuple[int, int] | None = None,
-) -> tuple[NDArray[np.uint8], Valid]:
+) -> Picture:
     """Read a part of an open raster as a picture.
 
     Args:
@@ -124,7 +126,7 @@ def draw_bands(
     return draw_values(*read_bands(raster, band_indexes, window, shape, resampling), stretch)
 
 
-def draw_values(values: Values, valid: Valid, stretch: Stretch) -> tuple[NDArray[np.uint8], Valid]:
+def draw_values(values: Values, valid: Valid, stretch: Stretch) -> Picture:
     """Draw bands of which each has its own gaps.
 
     Args:
@@ -137,5 +139,5 @@ def draw_values(values: Values, valid: Valid, stretch: Stretch) -> tuple[NDArray
     """
     for plane, good, low in zip(values, valid, stretch.low, strict=True):
         plane[~good] = low
-    seen: Valid = valid.any(axis=0)
+    seen: Valid = np.logical_or.reduce(valid, axis=0)
     return apply_stretch(values, seen, stretch), seen

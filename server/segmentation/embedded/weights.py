@@ -44,4 +44,5 @@ def load_embedded_sam(path: Path) -> EmbeddedSam:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise CheckpointMissing(f"{path.name} was made for another network: {str(error).splitlines()[-1]}") from error
-    return model.eval()
+    # Channels last makes the convolutions on a processor a third faster.
+    return model.eval().to(memory_format=torch.channels_last)
