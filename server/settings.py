@@ -24,7 +24,7 @@ def _setting(default: Any, about: str, **rules: Any) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything an operator may set; relative folders count from the folder of the configuration file."""
+    """Everything an operator may set; given relative folders count from the folder of the configuration file."""
 
     host: str = _setting(
         "127.0.0.1", 'Address to listen on. "auto" listens on every address and prints the one visitors can use.'
@@ -102,7 +102,7 @@ def read_settings(path: Path | None = None) -> Settings:
 
 
 def make_settings(values: dict[str, Any], base_folder: Path) -> Settings:
-    """Check `values` key by key; relative folders are taken from `base_folder`.
+    """Check `values` key by key; relative folders are taken from `base_folder`, default ones from this repository.
 
     Raises:
         BadParameter: see `read_settings`.
@@ -114,11 +114,9 @@ def make_settings(values: dict[str, Any], base_folder: Path) -> Settings:
             raise BadParameter(f'Unknown setting "{key}"; known are {", ".join(sorted(known))}.', key)
         checked[key] = _check_value(known[key], value)
     settings = Settings(**checked)
-    return dataclasses.replace(
-        settings,
-        cache_folder=(base_folder / settings.cache_folder).resolve(),
-        checkpoint_folder=(base_folder / settings.checkpoint_folder).resolve(),
-    )
+    folders = ("cache_folder", "checkpoint_folder")
+    bases = {key: base_folder if key in values else REPOSITORY for key in folders}
+    return dataclasses.replace(settings, **{key: (bases[key] / getattr(settings, key)).resolve() for key in folders})
 
 
 def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:

@@ -23,7 +23,7 @@ def test_defaults_hold_where_no_key_is_given(tmp_path):
     assert settings.human_check is True
     assert settings.api_tokens == ()
     assert settings.segment_wait_s == 25
-    assert settings.cache_folder == tmp_path / "cache"
+    assert settings.cache_folder == REPOSITORY / "cache"
 
 
 def test_relative_folders_count_from_the_configuration_file(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.windows import Window
 
-from server.errors import StorageFull
+from server.errors import NoSuchRaster, StorageFull
 from server.rasters.formats import STORED_STEM
 from server.rasters.opening import open_raster
 from server.rasters.side_files import read_state
@@ -57,15 +57,23 @@ def open_reduced(path: Path, scale: float) -> Iterator[DatasetReader]:
         StorageFull: there is no room for the reduced copy.
     """
     with open_raster(path) as raster:
-        factors = raster.overviews(1)
-        needs_copy = _needs_copy(path, raster)
-    if needs_copy and scale >= REDUCTION:
-        path, scale = _require_copy(path), scale / REDUCTION
+        level = _find_level(raster, scale)
+        needs_copy = scale >= REDUCTION and _needs_copy(path, raster)
+        if level is None and not needs_copy:
+            yield raster
+            return
+    if needs_copy:
+        path = _require_copy(path)
         with open_raster(path) as raster:
-            factors = raster.overviews(1)
-    fitting = [(factor, level) for level, factor in enumerate(factors) if factor <= scale]
-    with open_raster(path, overview_level=max(fitting)[1] if fitting else None) as raster:
+            level = _find_level(raster, scale / REDUCTION)
+    with open_raster(path, overview_level=level) as raster:
         yield raster
+
+
+def _find_level(raster: DatasetReader, scale: float) -> int | None:
+    """Return the coarsest overview that has at least the resolution wanted, None for the raster itself."""
+    fitting = [(factor, level) for level, factor in enumerate(raster.overviews(1)) if factor <= scale]
+    return max(fitting)[1] if fitting else None
 
 
 def prepare_reduced(path: Path) -> None:
@@ -89,16 +97,27 @@ def _require_copy(path: Path) -> Path:
     """Return the reduced copy beside a stored raster; made on first use and again when the raster's files changed."""
     copy, state = path.with_name(REDUCED_NAME), json.dumps(read_state(path))
     with _LOCKS[hash(path) % len(_LOCKS)]:
-        if copy.exists():
-            with open_raster(copy) as raster:
-                if raster.tags().get(STATE_TAG) == state:
-                    return copy
+        if not _is_current(copy, state):
+            _make_copy(path, copy, state)
+    return copy
+
+
+def _is_current(copy: Path, state: str) -> bool:
+    if not copy.exists():
+        return False
+    with open_raster(copy) as raster:
+        return bool(raster.tags().get(STATE_TAG) == state)
+
+
+def _make_copy(path: Path, copy: Path, state: str) -> None:
+    try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".reduced-") as scratch:
             draft = Path(scratch) / copy.name
             with rasterio.Env(GDAL_NUM_THREADS=N_THREADS, GDAL_TIFF_INTERNAL_MASK=True), open_raster(path) as raster:
                 _write_copy(raster, draft, state)
             os.replace(draft, copy)  # noqa: PTH105 - atomic on every system
-    return copy
+    except FileNotFoundError as error:
+        raise NoSuchRaster("The raster was deleted while it was being prepared.") from error
 
 
 def _write_copy(raster: DatasetReader, draft: Path, state: str) -> None:

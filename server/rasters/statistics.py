@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -90,8 +91,12 @@ def _load(cache: Path, state: FileState) -> RasterStatistics | None:
 
 def _save(cache: Path, state: FileState, known: RasterStatistics) -> None:
     """Write under another name first, so that no thread reads half a file."""
-    with tempfile.NamedTemporaryFile(
-        "w", dir=cache.parent, prefix=".statistics-", delete=False, encoding="utf-8"
-    ) as draft:
-        json.dump({"state": state, **dataclasses.asdict(known)}, draft)
-    os.replace(draft.name, cache)  # noqa: PTH105 - atomic on every system
+    content = json.dumps({"state": state, **dataclasses.asdict(known)})
+    # A full disk or a raster that is being deleted costs only the time to compute again.
+    with (
+        contextlib.suppress(OSError),
+        tempfile.TemporaryDirectory(prefix=".statistics-", dir=cache.parent) as scratch,
+    ):
+        draft = Path(scratch) / cache.name
+        draft.write_text(content, encoding="utf-8")
+        os.replace(draft, cache)  # noqa: PTH105 - atomic on every system

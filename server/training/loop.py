@@ -15,10 +15,11 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, save_embedded_sam
-from server.segmentation.embedded.prompt_encoder import MAP_STRIDE
+from server.segmentation.embedded.model import INPUT_SIZE
 from server.training.batches import Batch, draw_batch
-from server.training.labelled_images import Source
-from server.training.losses import Losses, prompt_losses
+from server.training.calibration import calibrate
+from server.training.labelled_images import Source, draw_crop
+from server.training.losses import Losses, prompt_losses, to_mask_resolution
 from server.training.prompts import corrective_click
 from server.training.training_log import TrainingLog
 
@@ -43,6 +44,7 @@ class TrainingSettings:
         n_images, n_prompts: images per step, and prompts per image.
         learning_rate: highest, after `n_warm_up` steps; then a cosine.
         refine_share: share of steps that train a corrective click on an earlier mask.
+        n_calibration_images: images that set the thresholds at the end.
         save_every: steps between saved states.
         seed: of weights and batches.
     """
@@ -59,6 +61,7 @@ class TrainingSettings:
     weight_decay: float = 0.02
     n_warm_up: int = 50
     refine_share: float = 0.2
+    n_calibration_images: int = 30
     save_every: int = 100
     seed: int = 0
 
@@ -78,6 +81,7 @@ def train(settings: TrainingSettings, sources: Sequence[Source]) -> Path:
             if trainer.step % settings.save_every == 0:
                 trainer.save()
                 log.draw()
+    trainer.finish(sources)
     trainer.save()
     log.draw()
     return settings.folder / WEIGHTS_FILE
@@ -134,6 +138,13 @@ class Trainer:
         self.elapsed_s += time.monotonic() - start
         return losses
 
+    def finish(self, sources: Sequence[Source]) -> None:
+        """Adjust the averaged network's thresholds on crops as large as its later input."""
+        rng = np.random.default_rng(self.settings.seed)
+        self.average.set_input_size(INPUT_SIZE)
+        crops = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_calibration_images)]
+        calibrate(self.average.eval(), crops)
+
     def save(self) -> None:
         """Write the state to go on from, and the averaged weights; a crash leaves the earlier files whole."""
         state = {
@@ -169,8 +180,8 @@ def compute_losses(network: EmbeddedSam, batch: Batch, refine: np.random.Generat
     embeddings = network.image_encoder(network.preprocess(images))
     n_prompts = len(batch.masks) // len(batch.rgb)
     embeddings = embeddings.repeat_interleave(n_prompts, dim=0)
-    targets = _to_mask_resolution(torch.from_numpy(batch.masks))
-    known = _to_mask_resolution(torch.from_numpy(batch.known)).repeat_interleave(n_prompts, dim=0)
+    targets = to_mask_resolution(torch.from_numpy(batch.masks))
+    known = to_mask_resolution(torch.from_numpy(batch.known)).repeat_interleave(n_prompts, dim=0)
     points = None
     if batch.clicks is not None and batch.click_labels is not None:
         points = (torch.from_numpy(batch.clicks), torch.from_numpy(batch.click_labels))
@@ -216,11 +227,6 @@ def _add_corrections(
     if points is None:
         return coords, labels
     return torch.cat([points[0], coords], dim=1), torch.cat([points[1], labels], dim=1)
-
-
-def _to_mask_resolution(masks: torch.Tensor) -> torch.Tensor:
-    """Return bool (N, S, S) as float (N, 1, S/2, S/2), the covered share of each mask pixel."""
-    return functional.avg_pool2d(masks.unsqueeze(1).float(), MAP_STRIDE)
 
 
 def _make_optimizer(network: EmbeddedSam, settings: TrainingSettings) -> torch.optim.AdamW:

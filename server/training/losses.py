@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from server.segmentation.embedded.prompt_encoder import MAP_STRIDE
+
 # Share of the loss that the two masks which fit worse receive, so that none of the three forgets to learn.
 OTHERS_SHARE = 0.06
 DICE_WEIGHT = 1.0
@@ -79,3 +81,8 @@ def mask_ious(logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor) 
     meant = (targets > 0.5) & counted
     both = (drawn & meant).sum(dim=(2, 3)).float()
     return both / (drawn | meant).sum(dim=(2, 3)).clamp(min=1)
+
+
+def to_mask_resolution(masks: torch.Tensor) -> torch.Tensor:
+    """Return bool (N, S, S) as float (N, 1, S/2, S/2), the covered share of each mask pixel."""
+    return functional.avg_pool2d(masks.unsqueeze(1).float(), MAP_STRIDE)

@@ -93,7 +93,7 @@ def test_the_whole_walk(server, page, make_raster, tmp_path: Path, screenshots: 
     expect(page.get_by_test_id("dtype")).to_contain_text("uint16")
 
     page.get_by_test_id("band-preset-infraredRgb").click()
-    expect(page.get_by_test_id("band-r")).to_contain_text("4")
+    expect(page.get_by_test_id("band-r")).to_have_value("4")
     wait_for_map(page)
     page.screenshot(path=screenshots / "3-bands.png")
 

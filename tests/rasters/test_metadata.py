@@ -13,6 +13,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import Resampling
 from rasterio.transform import from_origin
 
+from server.rasters import reduced
 from server.rasters.metadata import read_metadata
 
 CONTRACT_FIELDS = {
@@ -146,3 +147,12 @@ def test_places_outside_the_projection_give_no_degrees(make_raster):
 def test_other_formats(make_raster, driver, suffix):
     meta = described(make_raster(f"picture.{suffix}", driver=driver, crs=None))
     assert (meta["driver"], meta["width"], meta["height"], meta["band_count"]) == (driver, 64, 48, 3)
+
+
+def test_a_stored_raster_is_ready_to_be_drawn_afterwards(make_raster, monkeypatch):
+    monkeypatch.setattr(reduced, "MIN_REDUCED_PX", 100)
+    path = make_raster("source.tif", size=(300, 200))
+    assert described(path)["overviews"] == []
+    assert path.with_name(reduced.REDUCED_NAME).exists()
+    monkeypatch.setattr(reduced, "_write_copy", lambda *_: pytest.fail("made again"))
+    described(path)

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from server.rasters import reduced
 from server.rasters.opening import open_raster
 from server.rasters.preview import render_preview
+from server.rasters.reading import read_bands
 from server.rasters.reduced import REDUCED_NAME, open_reduced
 from server.rasters.tiles import read_tilejson, render_tile
 from tests.rasters.pictures import read_png
@@ -115,3 +116,26 @@ def test_rasters_of_the_command_line_are_left_alone(make_raster):
     path = make_raster("mine.tif", size=(900, 700))
     render_preview(path, max_size=100)
     assert [item.name for item in path.parent.iterdir()] == ["mine.tif"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        ("int8", -1),
+        ("int16", -9999),
+        ("uint32", 0),
+        ("int64", -5),
+        ("uint64", 3),
+        ("float32", np.nan),
+        ("float64", -1e308),
+        ("float32", None),
+    ],
+)
+def test_gaps_of_every_type_stay_gaps(make_raster, dtype, nodata):
+    bands = np.full((1, 400, 400), 100).astype(dtype)
+    bands[:, :200] = np.nan if nodata is None else nodata
+    with open_reduced(make_raster("source.tif", bands=bands, nodata=nodata), 4) as raster:
+        assert raster.width == 100
+        values, valid = read_bands(raster, (1,))
+    assert valid[0].mean(axis=1).tolist() == [0.0] * 50 + [1.0] * 50
+    assert (values[valid] == 100).all()

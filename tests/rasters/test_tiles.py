@@ -282,6 +282,15 @@ def test_a_raster_across_the_antimeridian(make_raster):
     assert all(seen)
 
 
+def test_longitudes_beyond_the_map_are_cut_off(make_raster):
+    path = make_raster(size=(360, 180), crs="EPSG:4326", transform=from_origin(0, 90, 1, 1))
+    west, _, east, _ = read_tilejson(path, URL)["bounds"]
+    assert (west, east) == (0.0, 180.0)
+    assert render_tile(path, 2, 3, 1) is not None
+    beyond = make_raster("beyond.tif", size=(10, 10), crs="EPSG:4326", transform=from_origin(200, 50, 1, 1))
+    assert read_tilejson(beyond, URL)["space"] == "pixel"
+
+
 def test_a_local_coordinate_system_gives_pixel_tiles(make_raster):
     local = 'ENGCRS["site grid",EDATUM["site"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
     path = make_raster(crs=local, transform=from_origin(10, 20, 0.5, 0.5))

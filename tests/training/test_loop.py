@@ -32,7 +32,15 @@ def sources() -> list[Source]:
 @pytest.fixture
 def settings(tmp_path: Path) -> TrainingSettings:
     return TrainingSettings(
-        tmp_path / "run", n_steps=4, early_size=64, size=64, n_images=1, n_prompts=2, save_every=2, n_warm_up=1
+        tmp_path / "run",
+        n_steps=4,
+        early_size=64,
+        size=64,
+        n_images=1,
+        n_prompts=2,
+        save_every=2,
+        n_warm_up=1,
+        n_calibration_images=1,
     )
 
 

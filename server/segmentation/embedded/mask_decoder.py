@@ -20,10 +20,23 @@ N_PROMPTS_AT_ONCE = 4
 
 
 class MaskDecoder(nn.Module):
-    """One image embedding and B prompts to masks (B, 3, S/2, S/2) and their predicted IoU (B, 3)."""
+    """One image embedding and B prompts to masks (B, 3, S/2, S/2) and their predicted IoU (B, 3).
+
+    Attributes:
+        logit_gain: factor on the logits, which sharpens masks so that stability scores compare with SAM's.
+        logit_shift: added to the logits before that, which corrects masks that are all too large or too small.
+        quality_shift: added to the log-odds of the predicted IoU; it keeps their order.
+    """
+
+    logit_gain: torch.Tensor
+    logit_shift: torch.Tensor
+    quality_shift: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("logit_gain", torch.ones(()))
+        self.register_buffer("logit_shift", torch.zeros(()))
+        self.register_buffer("quality_shift", torch.zeros(()))
         self.keys = nn.Conv2d(EMBEDDING_CHANNELS, N_SUBSPACES * SUBSPACE_CHANNELS, 1)
         self.image = nn.Conv2d(EMBEDDING_CHANNELS, CHANNELS, 1)
         self.similarity = nn.Conv2d(N_POOLED * N_SUBSPACES, CHANNELS, 1)
@@ -89,7 +102,7 @@ class MaskDecoder(nn.Module):
     def _decode(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits (B, 3, S/2, S/2) and the predicted IoU (B, 3)."""
         masks, features = self._draw(embeddings, dense)
-        return masks, self._rate(masks.detach(), features)
+        return (masks + self.logit_shift) * self.logit_gain, self._rate(masks.detach(), features)
 
     def _draw(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the logits (B, 3, S/2, S/2) and the last stride-8 features (B, 64, S/8, S/8)."""
@@ -133,4 +146,4 @@ class MaskDecoder(nn.Module):
         share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
         which = torch.eye(N_MASKS, device=masks.device).expand(len(masks), -1, -1)
         described = torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
-        return torch.sigmoid(self.quality(described)).squeeze(2)
+        return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift)

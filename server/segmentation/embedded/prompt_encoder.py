@@ -20,10 +20,17 @@ DENSE_CHANNELS = PROMPT_CHANNELS + N_POOLED
 
 
 class PromptEncoder(nn.Module):
-    """Prompts to dense embeddings (B, 67, S/8, S/8); there are no sparse ones."""
+    """Prompts to dense embeddings (B, 67, S/8, S/8); there are no sparse ones.
+
+    Attributes:
+        logit_gain: the decoder's factor on logits, taken back from masks that return as prompts.
+    """
+
+    logit_gain: torch.Tensor
 
     def __init__(self, input_size: int) -> None:
         super().__init__()
+        self.register_buffer("logit_gain", torch.ones(()))
         self.input_size = input_size
         unshuffled = N_MAPS * (8 // MAP_STRIDE) ** 2
         first = nn.Conv2d(unshuffled, PROMPT_CHANNELS, 1)
@@ -86,7 +93,7 @@ class PromptEncoder(nn.Module):
             maps[:, 2] = (inside_y[:, :, None] & inside_x[:, None, :]).float()
             maps[:, 3] = 1.0
         if masks is not None:
-            maps[:, 4] = torch.tanh(masks[:, 0].float() / LOGIT_SCALE)
+            maps[:, 4] = torch.tanh(masks[:, 0].float() / (self.logit_gain * LOGIT_SCALE))
             maps[:, 5] = 1.0
         return maps
 

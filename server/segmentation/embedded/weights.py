@@ -14,12 +14,14 @@ from server.segmentation.embedded.model import EmbeddedSam, build_embedded_sam
 
 FORMAT = "segment-anything-rs embedded sam"
 VERSION = "1"
+ARCHITECTURE = "dense prompt maps, convolutions, attention at stride 32; input 512, masks at stride 2"
 
 
 def save_embedded_sam(model: EmbeddedSam, path: Path, metadata: Mapping[str, str]) -> None:
     """Write the weights in float16; `metadata` joins the format's name and version in the header."""
     tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, path, metadata={**metadata, "format": FORMAT, "version": VERSION})
+    described = {"format": FORMAT, "version": VERSION, "architecture": ARCHITECTURE}
+    save_file(tensors, path, metadata={**metadata, **described})
 
 
 def load_embedded_sam(path: Path) -> EmbeddedSam:

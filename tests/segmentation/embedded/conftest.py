@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 
 from server.segmentation.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, load_embedded_sam
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks gain nothing from a second thread, and lose much where other work waits for the processor."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,78 @@
+"""Last step of training: makes SAM's default thresholds mean something for a network with softer masks than SAM."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from segment_anything import SamPredictor
+from torch.nn import functional
+
+from server.segmentation.embedded import EmbeddedSam
+from server.training.labelled_images import UNKNOWN, LabelledImage, object_ids
+from server.training.losses import mask_ious, to_mask_resolution
+from server.training.prompts import centre_click
+
+MAX_CLICKS_PER_IMAGE = 24
+SHIFTS = np.linspace(-1.5, 1.5, 13)
+# A mask this good should pass SAM's default stability threshold of 0.95 in three of four cases.
+GOOD_IOU, STABILITY_THRESHOLD, PASSING_SHARE = 0.6, 0.95, 0.75
+# This expected IoU is given the predicted IoU 0.88, SAM's default threshold.
+EXPECTED_IOU_AT_DEFAULT, DEFAULT_THRESHOLD = 0.55, 0.88
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network said to one click, each (1, 1, h, w): the chosen mask, what was meant, and what is known."""
+
+    logits: torch.Tensor
+    targets: torch.Tensor
+    known: torch.Tensor
+
+
+def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:
+    """Set the network's gain and shifts from one centre click per object of `images`, squares of its input size."""
+    network.set_calibration(1.0, 0.0, 0.0)
+    answers = [answer for image in images for answer in _click_on_everything(network, image)]
+    shift = max(SHIFTS, key=lambda shift: float(np.mean([_iou(answer, shift) for answer in answers])))
+    good = [answer.logits + shift for answer in answers if _iou(answer, shift) > GOOD_IOU]
+    quality_shift = _log_odds(DEFAULT_THRESHOLD) - _log_odds(EXPECTED_IOU_AT_DEFAULT)
+    network.set_calibration(find_gain(good), float(shift), quality_shift)
+
+
+def find_gain(logits: Sequence[torch.Tensor]) -> float:
+    """Return the smallest factor, at least 1, with which enough of these masks are stable; 1 without masks."""
+    for gain in np.linspace(1, 8, 29):
+        n_stable = sum(stability(one * gain) >= STABILITY_THRESHOLD for one in logits)
+        if n_stable >= PASSING_SHARE * len(logits):
+            return float(gain)
+    return 8.0
+
+
+def stability(logits: torch.Tensor, offset: float = 1.0) -> float:
+    """Return SAM's stability score: how many pixels remain when the threshold rises from -offset to +offset."""
+    below = int((logits > -offset).sum())
+    return int((logits > offset).sum()) / below if below else 0.0
+
+
+def _click_on_everything(network: EmbeddedSam, image: LabelledImage) -> Iterator[Answer]:
+    predictor = SamPredictor(network)
+    predictor.set_image(image.rgb)
+    known = to_mask_resolution(torch.from_numpy(image.labels != UNKNOWN)[None])
+    for label in object_ids(image.labels)[:MAX_CLICKS_PER_IMAGE]:
+        meant = image.labels == label
+        _, quality, logits = predictor.predict(np.array([centre_click(meant)]), np.array([1]))
+        target = to_mask_resolution(torch.from_numpy(meant[None]))
+        chosen = torch.from_numpy(logits[quality.argmax()])[None, None]
+        yield Answer(functional.interpolate(chosen, target.shape[-2:], mode="bilinear"), target, known)
+
+
+def _iou(answer: Answer, shift: float) -> float:
+    return float(mask_ious(answer.logits + shift, answer.targets, answer.known))
+
+
+def _log_odds(share: float) -> float:
+    return math.log(share / (1 - share))

@@ -1,0 +1,63 @@
+"""Calibration: sharper logits are more stable, and order and masks stay what they were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from server.segmentation.embedded import build_embedded_sam
+from server.training.calibration import calibrate, find_gain, stability
+from server.training.labelled_images import LabelledImage
+
+
+def ramp(width_px: float) -> torch.Tensor:
+    """Return logits (1, 1, 32, 64) of a half plane whose edge is about this wide."""
+    return ((torch.arange(64) - 31.5) / width_px).expand(1, 1, 32, 64)
+
+
+def test_stability_counts_the_pixels_between_the_thresholds() -> None:
+    assert stability(ramp(2.0)) == pytest.approx(30 / 34)
+    assert stability(torch.full((1, 1, 4, 4), -5.0)) == 0
+
+
+def test_the_gain_is_the_smallest_that_makes_masks_stable() -> None:
+    assert find_gain([ramp(0.2)]) == 1
+    gain = find_gain([ramp(2.0)])
+    assert stability(ramp(2.0) * gain) >= 0.95
+    assert stability(ramp(2.0) * (gain - 0.5)) < 0.95
+    assert find_gain([]) == 1
+
+
+def test_calibration_sets_all_three_and_can_be_repeated() -> None:
+    torch.manual_seed(0)
+    network = build_embedded_sam(64).eval()
+    labels = np.ones((64, 64), np.int32)
+    labels[:, 32:] = 2
+    image = LabelledImage(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), labels)
+    calibrate(network, [image])
+    first = [float(value) for value in (network.mask_decoder.logit_gain, network.mask_decoder.logit_shift)]
+    assert network.prompt_encoder.logit_gain == network.mask_decoder.logit_gain
+    assert network.mask_decoder.quality_shift > 0
+    calibrate(network, [image])
+    assert [float(network.mask_decoder.logit_gain), float(network.mask_decoder.logit_shift)] == first
+
+
+def test_calibration_changes_no_order_and_no_mask_but_by_the_shift() -> None:
+    torch.manual_seed(0)
+    network = build_embedded_sam(64).eval()
+    points = (torch.tensor([[[20.0, 30.0]]]), torch.ones(1, 1, dtype=torch.int64))
+
+    def decode() -> tuple[torch.Tensor, torch.Tensor]:
+        _, dense = network.prompt_encoder(points, None, None)
+        with torch.no_grad():
+            answer: tuple[torch.Tensor, torch.Tensor] = network.mask_decoder(embeddings, dense, dense, dense, True)
+        return answer
+
+    embeddings = network.image_encoder(torch.randn(1, 3, 64, 64)).detach()
+    masks, quality = decode()
+    network.set_calibration(3.0, 0.0, 1.0)
+    sharper, higher = decode()
+    assert ((sharper > 0) == (masks > 0)).all()
+    assert (higher > quality).all()
+    assert higher.argsort().tolist() == quality.argsort().tolist()
