@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from server.errors import BadParameter, TooLarge, UserError
 from server.rasters.formats import SIDE_FILE_SUFFIXES, is_side_file, side_file_stem
 from server.rasters.opening import check_raster, raster_suffix
 from server.rasters.side_files import attach_side_file
+from server.segmentation.whole_raster import LABELS, OBJECTS
+from server.vectors.placing_again import is_placed_like, place_again
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def receive_side_files(
             store.add_pending_side_file(client, item.name, side_file_stem(item.name), item.path)
         else:
             attach_side_file(item.path, entry.source, item.name)
+            _place_result_again(store, entry)
             raster = entry.name
     return [item.name for item in named], raster
 
@@ -117,3 +122,18 @@ def _find_by_stem(store: RasterStore, client: Client, side_name: str) -> RasterE
     """Return the client's latest raster that `side_name` belongs to by its stem, ignoring case."""
     stem = side_file_stem(side_name).casefold()
     return next((item for item in store.list(client) if side_file_stem(item.name).casefold() == stem), None)
+
+
+def _place_result_again(store: RasterStore, entry: RasterEntry) -> None:
+    """Move a result that is already there to the place its raster has now."""
+    if entry.result is None:
+        return
+    result = store.result_folder(entry)
+    if is_placed_like(result / LABELS, entry.source):
+        return
+    folder = Path(tempfile.mkdtemp(prefix="placed-", dir=entry.folder))
+    try:
+        place_again(result / LABELS, result / OBJECTS, entry.source, folder)
+        store.replace_result(entry, folder, entry.result)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

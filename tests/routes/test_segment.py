@@ -297,3 +297,21 @@ def test_a_result_needs_a_segmentation_first(client, make_raster):
     upload(client, make_raster())
     for route in ("/download", "/preview_mask", "/object?x=1&y=1", "/mask_tiles/scene.tif/0/0/0.png"):
         assert_error(client.get(route), 409, "wrong_moment", "raster")
+
+
+def test_a_side_file_that_comes_late_moves_the_result(client, make_raster, tmp_path):
+    upload(client, make_raster("plain.png", size=(64, 48), crs=None, driver="PNG"))
+    assert client.post("/segment", json={}).status_code == 200
+    before = client.get("/object?x=3.5&y=3.5&space=pixel").get_json()["feature"]
+    (tmp_path / "plain.pgw").write_text("2\n0\n0\n-2\n500001\n4399999\n")
+    (tmp_path / "plain.prj").write_text("EPSG:32650")
+    for name in ("plain.pgw", "plain.prj"):
+        assert upload(client, tmp_path / name, route="/upload_cfg").get_json()["raster"] == "plain.png"
+    with MemoryFile(client.get("/download").data) as memory, memory.open() as labels:
+        assert labels.crs.to_epsg() == 32650
+        assert list(labels.transform)[:6] == [2, 0, 500_000, 0, -2, 4_400_000]
+        assert sorted(np.unique(labels.read(1))) == [0, 1, 2, 3, 4]
+    after = client.get("/object?x=3.5&y=3.5&space=pixel").get_json()["feature"]
+    assert after["properties"]["predicted_iou"] == before["properties"]["predicted_iou"] == 0.9
+    assert after["properties"]["area_m2"] == pytest.approx(64 * 4, rel=0.01)
+    assert after["geometry"] != before["geometry"]
