@@ -7,7 +7,7 @@ import logging
 import math
 import time
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, g, jsonify
 from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -80,6 +80,11 @@ def _answer_bug(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         log.error("The disk is full: %s", error)
         return answer_user_error(errors.StorageFull("The server's disk is full. Nothing was lost; tell its operator."))
+    if isinstance(error, FileNotFoundError) and "client" in g and str(error.filename).startswith(str(g.client.folder)):
+        log.warning("A file of client %s vanished during a request: %s", g.client.id, error)
+        return answer_user_error(
+            errors.NoSuchRaster("This raster was deleted or replaced during the request.", "raster")
+        )
     moment = time.strftime("%Y-%m-%d %H:%M:%S")
     log.exception("Unexpected error")
     return _answer(500, "internal_error", f"An unexpected error occurred at {moment}; the server has logged it.")

@@ -9,7 +9,7 @@ import pytest
 
 from server import errors
 from server.routes.errors import STATUS_OF
-from tests.routes.support import assert_error
+from tests.routes.support import assert_error, upload
 
 
 def test_every_user_error_has_a_status():
@@ -84,3 +84,11 @@ def test_a_bug_is_generic_and_logged(client, app, monkeypatch, caplog):
     sentence = assert_error(client.get("/rasters"), 500, "internal_error")
     assert "secret" not in sentence
     assert "secret detail" in caplog.text
+
+
+def test_a_raster_deleted_during_a_request_is_not_a_bug(client, make_raster, settings):
+    upload(client, make_raster())
+    next(settings.cache_folder.rglob("source.tif")).unlink()
+    for route in ("/raster_meta", "/tiles/scene.tif/tilejson.json"):
+        response = client.get(route)
+        assert response.status_code in (404, 415), response.get_data(as_text=True)
