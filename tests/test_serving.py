@@ -124,11 +124,11 @@ def test_two_hundred_visitors_at_once(server, make_raster):
 
 
 def test_a_job_survives_a_kill(tmp_path, make_raster):
-    noise = np.random.default_rng(3).integers(0, 255, (3, 900, 900), dtype="uint8")
+    noise = np.random.default_rng(3).integers(0, 255, (3, 700, 700), dtype="uint8")
     raster = make_raster("noise.tif", noise)
     with serve(tmp_path) as server:
         assert server.upload(raster)[0] == 200
-        status, content = server.json("POST", "/segment", {"points_per_side": 8}, Prefer="respond-async")
+        status, content = server.json("POST", "/segment", {"points_per_side": 4}, Prefer="respond-async")
         assert status == 202
         server.wait_for(content["job"], "running")
         server.process.send_signal(signal.SIGKILL)
