@@ -48,7 +48,10 @@ class SegmentTask:
         """
         raster_id = record.request["raster_id"]
         source = self.find_source(record.client, raster_id)
-        folder = Path(tempfile.mkdtemp(prefix=f"job-{record.job}-", dir=source.parent))
+        prefix = f"job-{record.job}-"
+        for left_over in source.parent.glob(f"{prefix}*"):  # of an attempt that ended with its process
+            shutil.rmtree(left_over, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=source.parent))
         try:
             result = self.segment(source, folder, read_request(record.request), report)
             summary = {

@@ -123,7 +123,9 @@ def test_the_whole_walk(server, page, make_raster, tmp_path: Path, screenshots: 
         values = labels.read(1)
     assert values.max() == n_objects
 
-    page.get_by_test_id("opacity").locator("[tabindex='0']").first.press("Home")
+    slider = page.get_by_test_id("opacity").bounding_box()
+    page.mouse.click(slider["x"] + 0.9 * slider["width"], slider["y"] + slider["height"] / 2)
+    expect(page.get_by_text("55 %")).to_have_count(0)
     click_object(page, values)
     expect(page.get_by_test_id("object-card")).to_be_visible(timeout=10_000)
     page.screenshot(path=screenshots / "7-object.png")
@@ -178,5 +180,6 @@ def test_the_page_works_on_a_phone(server, browser, screenshots: Path):
     expect(page.get_by_test_id("raster-item")).to_be_visible(timeout=30_000)
     width = page.evaluate("() => document.documentElement.scrollWidth")
     assert width <= 390
+    wait_for_map(page)
     page.screenshot(path=screenshots / "10-phone.png")
     context.close()

@@ -12,7 +12,7 @@ import rasterio
 
 from server.segmentation.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.engine import SegmentationEngine
-from server.segmentation.parameters import MaskGeneratorSettings
+from server.segmentation.parameters import PRESETS, MaskGeneratorSettings
 from server.segmentation.whole_raster import SegmentRequest
 
 # Roofs (col, row, width, height) of three sizes on a meadow.
@@ -46,9 +46,7 @@ def best_ious(labels: np.ndarray) -> list[float]:
 
 
 def test_roofs_are_found(engine: SegmentationEngine, make_raster: Callable[..., Path], tmp_path: Path) -> None:
-    settings = MaskGeneratorSettings.from_mapping(
-        {"points_per_side": 12, "pred_iou_thresh": 0.6, "stability_score_thresh": 0.7}
-    )
+    settings = MaskGeneratorSettings.from_mapping(PRESETS["fast"])
     source = make_raster(bands=draw_scene())
     result = engine.segment(source, tmp_path, SegmentRequest((1, 2, 3), settings, "embedded"), lambda *_: None)
     with rasterio.open(tmp_path / "labels.tif") as raster:
