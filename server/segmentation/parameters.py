@@ -77,8 +77,8 @@ class MaskGeneratorSettings:
 
 PARAMETERS: dict[str, dataclasses.Field[Any]] = {item.name: item for item in dataclasses.fields(MaskGeneratorSettings)}
 
-# The page offers these beside the parameters; what a preset does not name keeps its default. The thresholds are those at
-# which the embedded network covers most of a scene (see its model card); the official networks then find more parts.
+# The page offers these beside the parameters; what a preset does not name keeps its default. At these thresholds the
+# embedded network covers most of a scene (see its model card); the official networks then find more parts.
 PRESETS: dict[str, dict[str, float]] = {
     "fast": {"points_per_side": 16, "pred_iou_thresh": 0.8, "stability_score_thresh": 0.9},
     "standard": {"points_per_side": 24, "pred_iou_thresh": 0.75, "stability_score_thresh": 0.9},
