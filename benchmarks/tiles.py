@@ -22,6 +22,9 @@ from pathlib import Path
 import morecantile
 import numpy as np
 import rasterio
+from rasterio.enums import Resampling
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
 
 from benchmarks.timing import median_seconds
 
@@ -69,15 +72,15 @@ def write_raster(path: Path) -> Path:
     with rasterio.open(path, "w", **profile) as target:
         for row in range(0, SIZE, 512):
             for col in range(0, SIZE, 512):
-                target.write(block, window=rasterio.windows.Window(col, row, 512, 512))
-        target.build_overviews([2, 4, 8, 16], rasterio.enums.Resampling.average)
+                target.write(block, window=Window(col, row, 512, 512))
+        target.build_overviews([2, 4, 8, 16], Resampling.average)
     return path
 
 
 def tiles_of(raster: Path) -> Iterator[morecantile.Tile]:
     """Return tiles over the raster at four zooms, again and again."""
     with rasterio.open(raster) as source:
-        bounds = rasterio.warp.transform_bounds(source.crs, "EPSG:4326", *source.bounds)
+        bounds = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
     grid = morecantile.tms.get("WebMercatorQuad")
     return cycle([tile for zoom in (15, 16, 17, 18) for tile in list(grid.tiles(*bounds, zooms=[zoom]))[:12]])
 
