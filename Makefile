@@ -34,7 +34,7 @@ format: $(VENV)/.installed-dev front_end/node_modules/.installed
 	cd front_end && ./with_node.sh npm run format
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 page: $(PAGE)
 

@@ -1,12 +1,13 @@
-"""`python -m benchmarks`: run every benchmark, one after the other."""
+"""`python -m benchmarks [--json]`: run every benchmark, one after the other; each alone has options of its own."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import embedded_network, tiles
+from benchmarks import embedded_network, samgeo_masks, tiles
+from benchmarks.automatic_masks import command as automatic_masks
 
-for module in (embedded_network, tiles):
+for module in (embedded_network, tiles, automatic_masks, samgeo_masks):
     print(f"== {module.__name__}")
     status = module.main(sys.argv[1:])
     if status:

@@ -80,9 +80,11 @@ def write_raster(path: Path) -> Path:
 def tiles_of(raster: Path) -> Iterator[morecantile.Tile]:
     """Return tiles over the raster at four zooms, again and again."""
     with rasterio.open(raster) as source:
-        bounds = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
+        west, south, east, north = transform_bounds(source.crs, "EPSG:4326", *source.bounds)
     grid = morecantile.tms.get("WebMercatorQuad")
-    return cycle([tile for zoom in (15, 16, 17, 18) for tile in list(grid.tiles(*bounds, zooms=[zoom]))[:12]])
+    return cycle(
+        [tile for zoom in (15, 16, 17, 18) for tile in list(grid.tiles(west, south, east, north, [zoom]))[:12]]
+    )
 
 
 @contextmanager

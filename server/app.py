@@ -60,7 +60,9 @@ def create_app(settings: Settings, segment: Segment | None = None, page_folder: 
     app.request_class = StreamingRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_upload_bytes + ENVELOPE_BYTES
     app.config["MAX_FORM_PARTS"] = 100
-    engine = SegmentationEngine(settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes)
+    engine = SegmentationEngine(
+        settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
+    )
     services, background = _build(settings, segment or engine.segment, engine, page_folder)
     app.extensions[EXTENSION] = services
     app.extensions[BACKGROUND] = background

@@ -47,6 +47,11 @@ class Settings:
     checkpoint_folder: Path = _setting(Path("ckpt"), "Folder the checkpoints lie in.")
     checkpoint: str = _setting("embedded", "Checkpoint used where a request names none.")
     device: str = _setting("auto", "Where networks run.", choices=("auto", "cpu", "cuda"))
+    precision: str = _setting(
+        "float32",
+        "Numbers networks compute with; the short ones are faster on GPUs, `bfloat16` also on processors that have it.",
+        choices=("float32", "bfloat16", "float16"),
+    )
     max_upload_bytes: int = _setting(8 * GIB, "Largest file a client may upload.", minimum=1024, maximum=2**45)
     max_pixels: int = _setting(4_000_000_000, "Largest width times height of a raster.", minimum=65_536, maximum=2**40)
     client_quota_bytes: int = _setting(32 * GIB, "Space all files of one client may take.", minimum=1024, maximum=2**50)

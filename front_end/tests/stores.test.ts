@@ -7,6 +7,7 @@ import { useNoticesStore } from 'src/stores/notices'
 import { useRastersStore } from 'src/stores/rasters'
 import { useSegmentationStore } from 'src/stores/segmentation'
 import { useViewStore } from 'src/stores/view'
+import type { RasterMeta } from 'src/types/raster'
 
 const PARAMETERS = {
   parameters: [
@@ -34,6 +35,7 @@ const CHECKPOINTS = [
   { name: 'tiny', available: true, embedded: true },
 ]
 const BANDS = [1, 2, 3, 4].map((index) => ({ index, color: null }))
+const RGB = { r: 1, g: 2, b: 3 }
 const META = { raster: 'a.tif', width: 100, height: 80, band_count: 4, bands: BANDS }
 
 let result: object | null
@@ -96,6 +98,15 @@ describe('a run', () => {
     })
   })
 
+  it('sends full cover and ground resolution only when they are set', async () => {
+    await useRastersStore().restore()
+    await useSegmentationStore().load()
+    useSegmentationStore().fullCover = true
+    useViewStore().settings.resolutionM = 2.5
+    await useJob().start()
+    expect(posted[0]?.body).toMatchObject({ full_cover: true, resolution_m: 2.5 })
+  })
+
   it('is done only when the result is known', async () => {
     await useRastersStore().restore()
     result = { job: 'j1', n_objects: 3 }
@@ -129,6 +140,26 @@ describe('choices', () => {
     setActivePinia(createPinia())
     await useRastersStore().restore()
     expect(useViewStore().settings).toMatchObject({ bands: { r: 2, g: 2, b: 2 }, opacity: 0.2 })
+  })
+
+  it('of full cover come back', async () => {
+    await useSegmentationStore().load()
+    expect(useSegmentationStore().fullCover).toBe(false)
+    useSegmentationStore().fullCover = true
+    await vi.waitFor(() => expect(localStorage.getItem('rs.segmentation')).toContain('true'))
+    setActivePinia(createPinia())
+    await useSegmentationStore().load()
+    expect(useSegmentationStore().fullCover).toBe(true)
+  })
+
+  it.each([
+    [true, 2.5],
+    [false, null],
+  ])('of metres come back where georeferenced is %s', async (georeferenced, expected) => {
+    localStorage.setItem('rs.view', JSON.stringify({ 'a.tif': { bands: RGB, resolutionM: 2.5 } }))
+    setActivePinia(createPinia())
+    useViewStore().restore({ ...META, georeferenced } as RasterMeta)
+    expect(useViewStore().settings.resolutionM).toBe(expected)
   })
 
   it('that no longer fit are dropped', async () => {

@@ -41,8 +41,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, metavar="NAME", help="see `checkpoints`")
     parser.add_argument("--ckpt-folder", type=Path, default=CHECKPOINT_FOLDER, metavar="FOLDER")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="float32")
     parser.add_argument("--bands", type=int, nargs=3, metavar=("R", "G", "B"), help="bands to use, counted from 1")
     parser.add_argument("--window", type=int, nargs=4, metavar=("COL", "ROW", "WIDTH", "HEIGHT"), help="only this part")
+    parser.add_argument("--area", type=Path, metavar="FILE", help="only inside this GeoJSON polygon, lon/lat")
+    parser.add_argument("--resolution-m", type=float, metavar="X", help="metres per pixel the network sees")
+    parser.add_argument("--full-cover", action="store_true", help="go on until all ground belongs to an object")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     for row in describe_parameters():
         parser.add_argument(
@@ -62,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     _check_paths(arguments)
     request = _make_request(arguments)
-    engine = SegmentationEngine(arguments.ckpt_folder, arguments.device, embedding_cache_bytes=0)
+    engine = SegmentationEngine(arguments.ckpt_folder, arguments.device, 0, arguments.precision)
     with tempfile.TemporaryDirectory(prefix=".segment-", dir=arguments.output.parent) as scratch:
         result = _segment(engine, arguments.input, Path(scratch), request)
         _publish(Path(scratch), arguments)
@@ -98,7 +102,29 @@ def _make_request(arguments: argparse.Namespace) -> SegmentRequest:
         settings=MaskGeneratorSettings.from_mapping(given),
         checkpoint=arguments.checkpoint,
         window=PixelWindow(*arguments.window) if arguments.window else None,
+        area=None if arguments.area is None else _read_area_file(arguments.area),
+        resolution_m=arguments.resolution_m,
+        full_cover=arguments.full_cover,
     )
+
+
+def _read_area_file(path: Path) -> dict[str, Any]:
+    """Return the geometry of a GeoJSON file: a geometry, a feature, or the only feature of a collection.
+
+    Raises:
+        BadParameter: the file cannot be read as one of these.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadParameter(f"{path} cannot be read as GeoJSON: {error}.", "area") from error
+    found = content.get("features", [content]) if isinstance(content, dict) else []
+    if len(found) != 1 or not isinstance(found[0], dict):
+        raise BadParameter(f"{path} holds {len(found)} features; expected one polygon.", "area")
+    geometry = found[0].get("geometry", found[0])
+    if not isinstance(geometry, dict):
+        raise BadParameter(f"{path} holds a feature without geometry; expected one polygon.", "area")
+    return geometry
 
 
 def _segment(engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest) -> SegmentResult:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Crops are cut from scenes twice as large as the training images, so that one scene serves many steps.
 SCENE_SIZE = 512
 N_HELD_OUT_SCENES = 16
-SYNTHETIC_WEIGHT, DUBAI_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.3, 0.25
+SYNTHETIC_WEIGHT, STABLE_REGIONS_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.35, 0.2
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,6 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--learning-rate", type=float, default=8e-4, metavar="X", help="highest rate, default 0.0008")
     parser.add_argument("--scenes", type=int, default=300, metavar="N", help="synthetic scenes, default 300")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="also use the data sets in this folder")
+    parser.add_argument("--start-from", type=Path, metavar="FILE", help="begin with the weights of an earlier run")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads, default 2")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
     parser.set_defaults(run=run)
@@ -46,9 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     import torch  # here, because the other commands must start without it
 
+    from server.segmentation.heap import keep_freed_memory
     from server.training.loop import TrainingSettings, train
 
     torch.set_num_threads(arguments.threads)
+    keep_freed_memory()
     settings = TrainingSettings(
         folder=arguments.folder,
         n_steps=arguments.steps,
@@ -59,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         n_prompts=arguments.prompts,
         learning_rate=arguments.learning_rate,
         seed=arguments.seed,
+        start_from=arguments.start_from,
     )
     weights = train(settings, _read_sources(arguments))
     print(f"The averaged weights are in {weights}")
@@ -97,12 +101,15 @@ def _print_scores(weights: Path, data: Path | None) -> None:
 def _read_sources(arguments: argparse.Namespace) -> list[Source]:
     """Generate the scenes with a progress bar and, with --data, read the training parts of the real sets."""
     from server.training.labelled_images import Source, synthetic_images
-    from server.training.real_imagery import read_buildings, read_dubai
+    from server.training.real_imagery import read_buildings, read_dubai, relabel_by_stable_regions
 
     with tqdm(total=arguments.scenes, unit="scene") as bar:
         scenes = synthetic_images(arguments.scenes, SCENE_SIZE, arguments.seed, bar.update)
     sources = [Source(scenes, SYNTHETIC_WEIGHT)]
     if arguments.data is not None:
-        sources.append(Source(read_dubai(arguments.data, is_validation=False), DUBAI_WEIGHT))
-        sources.append(Source(read_buildings(arguments.data, is_validation=False), BUILDINGS_WEIGHT))
+        buildings = read_buildings(arguments.data, is_validation=False)
+        unlabelled = [*read_dubai(arguments.data, is_validation=False), *buildings]
+        with tqdm(total=len(unlabelled), unit="image") as bar:
+            stable = relabel_by_stable_regions(unlabelled, bar.update)
+        sources += [Source(stable, STABLE_REGIONS_WEIGHT), Source(buildings, BUILDINGS_WEIGHT)]
     return sources

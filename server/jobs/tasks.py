@@ -62,7 +62,8 @@ class SegmentTask:
                 "checkpoint": record.request["checkpoint"],
                 "parameters": record.request["parameters"],
                 "rgb_index": record.request["band_indexes"],
-                "window": record.request["window"],
+                **{name: record.request.get(name) for name in ("window", "area", "resolution_m")},
+                "full_cover": record.request.get("full_cover", False),
             }
             self.publish(record.client, raster_id, folder, summary)
         finally:
@@ -77,4 +78,7 @@ def read_request(request: dict[str, Any]) -> SegmentRequest:
         settings=MaskGeneratorSettings.from_mapping(request["parameters"]),
         checkpoint=request["checkpoint"],
         window=PixelWindow(*request["window"]) if request["window"] else None,
+        area=request.get("area"),  # jobs queued by an earlier version lack the last three
+        resolution_m=request.get("resolution_m"),
+        full_cover=request.get("full_cover", False),
     )

@@ -134,7 +134,7 @@ def to_pixel(path: Path, lon: float, lat: float) -> tuple[float, float]:
         BadParameter: the place has no answer in the raster's CRS.
     """
     place, crs = _require_place(path)
-    on_map = _project(WGS84, crs, np.array([[lon, lat]], dtype=np.float64))
+    on_map = project(WGS84, crs, np.array([[lon, lat]], dtype=np.float64))
     pixel = None if on_map is None else place.to_pixel(on_map)
     if pixel is None or not np.isfinite(pixel).all():
         raise BadParameter(f"Longitude {lon}, latitude {lat} cannot be expressed in the raster's CRS.", "points")
@@ -149,7 +149,7 @@ def to_lonlat(path: Path, x: float, y: float) -> tuple[float, float]:
         BadParameter: the raster's CRS has no place there.
     """
     place, crs = _require_place(path)
-    degrees = _project(crs, WGS84, place.to_map(np.array([[x, y]], dtype=np.float64)))
+    degrees = project(crs, WGS84, place.to_map(np.array([[x, y]], dtype=np.float64)))
     if degrees is None:
         raise BadParameter(f"Pixel {x}, {y} has no place on Earth in the raster's CRS.", "points")
     return _as_pair(degrees)
@@ -173,7 +173,8 @@ def _from_rpcs(rpcs: RPC) -> Georeference:
     return _from_transformer(WGS84, transformer)
 
 
-def _project(source: CRS, target: CRS, points: Points) -> Points | None:
+def project(source: CRS, target: CRS, points: Points) -> Points | None:
+    """Carry (n, 2) points of x, y or longitude, latitude from one CRS into another; None where one has no answer."""
     try:
         xs, ys = transform_points(source, target, points[:, 0], points[:, 1])
     except GDAL_ERRORS:  # outside the projection's domain

@@ -37,7 +37,7 @@ def plan_windows(width: int, height: int, *, size: int, overlap: int) -> list[Pi
         overlap: pixels neighbours share at least; less than `size`.
 
     Returns:
-        Windows; the last of each row and column ends exactly at the border and may share more.
+        Windows, evenly spaced; the first and the last of each row and column end exactly at the border.
 
     Raises:
         ValueError: sizes are not positive or the overlap leaves no step forward.
@@ -46,14 +46,19 @@ def plan_windows(width: int, height: int, *, size: int, overlap: int) -> list[Pi
         raise ValueError(f"no windows of {size} px with {overlap} px overlap cover {width} x {height} px")
     return [
         PixelWindow(col, row, min(size, width), min(size, height))
-        for row in _plan_starts(height, size, size - overlap)
-        for col in _plan_starts(width, size, size - overlap)
+        for row in plan_starts(height, size, overlap)
+        for col in plan_starts(width, size, overlap)
     ]
 
 
-def _plan_starts(length: int, size: int, step: int) -> list[int]:
+def plan_starts(length: int, size: int, overlap: int) -> list[int]:
+    """Return where windows of `size` along one side of `length` start: as few as can share `overlap` each.
+
+    They are spaced evenly, because a last one that is pushed back would nearly repeat its neighbour.
+    """
     last = max(length - size, 0)
-    return [*range(0, last, step), last]
+    n_steps = -(-last // (size - overlap))
+    return [last * step // n_steps for step in range(n_steps + 1)] if n_steps else [0]
 
 
 def check_window(path: Path, window: Sequence[int], *, field: str = "window") -> PixelWindow:
@@ -82,8 +87,8 @@ class Patch:
     """Pixels of one window as the network sees them.
 
     Attributes:
-        rgb: uint8 (height, width, 3), black where not valid.
-        valid: (height, width), True where any of the chosen bands holds data.
+        rgb: uint8 (rows, columns, 3), black where not valid.
+        valid: (rows, columns), True where any of the chosen bands holds data.
     """
 
     rgb: NDArray[np.uint8]
@@ -116,11 +121,17 @@ class PatchReader:
     ) -> None:
         self._closing.__exit__(kind, error, traceback)
 
-    def read_patch(self, window: PixelWindow) -> Patch:
+    def read_patch(self, window: PixelWindow, shape: tuple[int, int] | None = None) -> Patch:
         """Read one window, which must lie inside the raster.
 
         GDAL's error on broken pixels becomes NotARaster where the context is left.
+
+        Args:
+            window: the part to read.
+            shape: (rows, columns) of the patch; None means those of the window. Where the patch has fewer, pixels are
+                averaged; where it has more, they are repeated.
         """
         part = Window(window.col, window.row, window.width, window.height)
-        rgb, valid = draw_bands(self._raster, self._band_indexes, self._stretch, window=part)
+        resampled = None if shape == (window.height, window.width) else shape
+        rgb, valid = draw_bands(self._raster, self._band_indexes, self._stretch, window=part, shape=resampled)
         return Patch(rgb, valid)

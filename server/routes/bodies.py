@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.errors import BadParameter, TooLarge
+from server.segmentation.whole_raster import MAX_RESOLUTION_M, MIN_RESOLUTION_M
 
 RasterName = Annotated[str | None, Field(default=None, description="Name given at upload; absent: the latest raster.")]
 BandIndex = Annotated[int, Field(ge=1, le=100_000, description="Band number, starting at 1.")]
@@ -63,6 +64,17 @@ class SegmentBody(Body):
     window: list[int] | None = Field(
         default=None, min_length=4, max_length=4, description="Part to segment: col, row, width, height in pixels."
     )
+    area: dict[str, Any] | None = Field(
+        default=None, description="Part to segment as a GeoJSON Polygon or MultiPolygon in longitude and latitude."
+    )
+    resolution_m: float | None = Field(
+        default=None,
+        ge=MIN_RESOLUTION_M,
+        le=MAX_RESOLUTION_M,
+        allow_inf_nan=False,
+        description="Metres per pixel that the network sees; absent: the raster's own.",
+    )
+    full_cover: bool = Field(default=False, description="Go on until all ground belongs to an object.")
 
 
 class RasterQuery(Query):

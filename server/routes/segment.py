@@ -8,6 +8,8 @@ from flask import Blueprint, Response, jsonify, request
 
 from server.errors import BadParameter, CheckpointMissing
 from server.jobs.records import JobRecord
+from server.rasters.area import read_area
+from server.rasters.ground_resolution import read_pixel_size_m
 from server.rasters.preview import check_band_indexes, default_band_indexes
 from server.rasters.windows import check_window
 from server.routes.bodies import SegmentBody, read_body
@@ -72,6 +74,10 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
     else:
         band_indexes = check_band_indexes(entry.source, body.rgb_index, field="rgb_index")
     window = check_window(entry.source, body.window) if body.window is not None else None
+    if body.area is not None:
+        read_area(entry.source, body.area)
+    if body.resolution_m is not None:
+        read_pixel_size_m(entry.source)
     return {
         "raster_id": entry.id,
         "out_raster": body.out_raster,
@@ -79,6 +85,9 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
         "parameters": {name: getattr(settings, name) for name in PARAMETERS},
         "checkpoint": _check_checkpoint(body.checkpoint or services().default_checkpoint),
         "window": window,
+        "area": body.area,
+        "resolution_m": body.resolution_m,
+        "full_cover": body.full_cover,
     }
 
 

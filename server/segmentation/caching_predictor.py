@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from segment_anything import SamPredictor
 from torch import nn
 
+from server.segmentation.precision import lower_precision
+
 CacheKey = tuple[str, str]
 
 
@@ -55,21 +57,28 @@ class EmbeddingCache:
 class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships no types
     """A `SamPredictor` that looks for the encoder's output before it encodes.
 
-    The key is a digest of the patch's pixels and the checkpoint's name, so equal pixels hit wherever they come from.
+    The key is a digest of the patch's pixels and the names of the checkpoint and the precision, so equal pixels hit
+    wherever they come from.
+
+    Attributes:
+        precision: what the network computes with; see `server.segmentation.precision`.
     """
 
-    def __init__(self, network: nn.Module, checkpoint: str, cache: EmbeddingCache) -> None:
+    def __init__(self, network: nn.Module, checkpoint: str, cache: EmbeddingCache, precision: str = "float32") -> None:
         super().__init__(network)
+        self.precision = precision
         self._checkpoint = checkpoint
         self._cache = cache
 
     def set_image(self, image: NDArray[np.uint8], image_format: str = "RGB") -> None:
         """Make `image`, uint8 (H, W, 3), the one that `predict` is about; encode it only where that is new."""
-        key = (self._checkpoint, _digest(image, image_format))
+        key = (f"{self._checkpoint} {self.precision}", _digest(image, image_format))
         embedding = self._cache.find(key)
         if embedding is None:
-            super().set_image(image, image_format)
-            self._cache.keep(key, self.get_image_embedding())
+            with lower_precision(self.precision, self.device):
+                super().set_image(image, image_format)
+            self.features = self.get_image_embedding().float()
+            self._cache.keep(key, self.features)
             return
         self.reset_image()
         self.original_size = image.shape[:2]

@@ -12,9 +12,11 @@ from server.segmentation.whole_raster import SegmentRequest, SegmentResult, segm
 class SegmentationEngine:
     """Segments rasters with the networks of one `ModelStore`; creating it loads nothing."""
 
-    def __init__(self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30, precision: str = "float32"
+    ) -> None:
         """Prepare an engine; see `ModelStore` for the arguments."""
-        self._store = ModelStore(folder, device, embedding_cache_bytes)
+        self._store = ModelStore(folder, device, embedding_cache_bytes, precision)
 
     def device_name(self) -> str:
         """Return "cpu" or "cuda" without waking a network; see `ModelStore.device_name`."""

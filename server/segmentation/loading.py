@@ -12,6 +12,7 @@ from torch import nn
 
 from server.errors import BadParameter, CheckpointMissing
 from server.segmentation.checkpoints import find_checkpoint, read_sources
+from server.segmentation.image_encoding import use_lean_attention
 
 # Width of the image encoder's position embedding, which tells the three official networks apart.
 KIND_BY_WIDTH = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
@@ -82,6 +83,7 @@ def load_official(path: Path) -> nn.Module:
         raise CheckpointMissing(
             f"{path.name} does not fit {kind}: {_first_line(error)} Put a complete SAM file in its place.", "checkpoint"
         ) from error
+    use_lean_attention(network.get_submodule("image_encoder"))
     return network
 
 

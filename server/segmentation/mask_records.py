@@ -34,6 +34,19 @@ class MaskRecord:
         return int(np.count_nonzero(self.mask))
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """What a mask must reach to be kept, in place of the user's own numbers.
+
+    Attributes:
+        pred_iou_thresh: predicted IoU, 0..1.
+        stability_score_thresh: stability score, 0..1.
+    """
+
+    pred_iou_thresh: float
+    stability_score_thresh: float
+
+
 class MaskGenerator(Protocol):
     """What finds the objects of a patch."""
 
@@ -45,6 +58,23 @@ class MaskGenerator(Protocol):
         Args:
             rgb: uint8 (H, W, 3), H and W at most `input_size`.
             tell: told the finished share, 0..1, now and then.
+        """
+        ...
+
+    def generate_at(
+        self,
+        rgb: NDArray[np.uint8],
+        points_xy: NDArray[np.float64],
+        thresholds: Thresholds,
+        tell: Callable[[float], None],
+    ) -> list[MaskRecord]:
+        """Return the objects found by clicks at chosen places, without crop layers.
+
+        Args:
+            rgb: see `generate`.
+            points_xy: float64 (N, 2), x and y in pixels of the patch; none gives no objects.
+            thresholds: used instead of those of the settings.
+            tell: see `generate`.
         """
         ...
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
+from server.segmentation.heap import keep_freed_memory
 from server.segmentation.mask_records import MaskGenerator
 from server.segmentation.parameters import MaskGeneratorSettings
 
@@ -31,15 +32,19 @@ class ModelStore:
     Creating a store imports and loads nothing; see `device_name` for what is known before the first use.
     """
 
-    def __init__(self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30, precision: str = "float32"
+    ) -> None:
         """Prepare a store.
 
         Args:
             folder: where the checkpoints lie.
             device: "auto", "cpu" or "cuda".
             embedding_cache_bytes: memory for encoder outputs kept for reuse; 0 keeps none.
+            precision: "float32", "bfloat16" or "float16"; see `server.segmentation.precision`.
         """
         self._folder = folder
+        self._precision = precision
         self._device = device
         self._embedding_cache_bytes = embedding_cache_bytes
         self._networks: OrderedDict[str, nn.Module] = OrderedDict()
@@ -58,15 +63,19 @@ class ModelStore:
         """Return the network of `checkpoint`, loading it where that has not happened yet.
 
         Raises:
-            BadParameter: no checkpoint has that name, or the device cannot be used.
+            BadParameter: no checkpoint has that name, the device cannot be used, or it is slow with the precision.
             CheckpointMissing: its file is absent or not readable as weights.
         """
         from server.segmentation.loading import choose_device, load_network
+        from server.segmentation.precision import check_precision
 
         with self._loading:
             if checkpoint not in self._networks:
                 device = choose_device(self._device)
+                check_precision(self._precision, device)
                 self._found_device = device.type
+                if device.type == "cpu":
+                    keep_freed_memory()
                 network = load_network(self._folder, checkpoint, device)
                 while len(self._networks) >= MAX_LOADED:
                     self._networks.popitem(last=False)
@@ -91,7 +100,7 @@ class ModelStore:
         from server.segmentation.automatic import AutomaticMaskGenerator
         from server.segmentation.caching_predictor import CachingPredictor
 
-        predictor = CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache())
+        predictor = CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache(), self._precision)
         return AutomaticMaskGenerator(predictor, settings, check, lambda: self._alone(check))
 
     def _embedding_cache(self) -> EmbeddingCache:

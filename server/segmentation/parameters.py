@@ -16,12 +16,19 @@ def _parameter(default: float, minimum: float, maximum: float, description: str)
     return field(default=default, metadata=metadata)
 
 
+PointGrid = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True)
 class MaskGeneratorSettings:
     """What `SamAutomaticMaskGenerator` is told, under its own argument names; defaults are those of the SAM release.
 
-    SAM's `point_grids` is left out because it excludes `points_per_side`, and `output_mode` because the masks are
-    stored in a form of our own.
+    SAM's `output_mode` is left out because the masks are stored in a form of our own. `point_grids` is for callers of
+    the library alone: it has no bounds that a form could show.
+
+    Attributes:
+        point_grids: in place of `points_per_side`, the clicks (x, y) of each crop layer as shares 0..1 of the crop;
+            one grid for the whole patch and one for each of `crop_n_layers`.
     """
 
     points_per_side: int = _parameter(
@@ -61,6 +68,20 @@ class MaskGeneratorSettings:
     min_mask_region_area: int = _parameter(
         0, 0, 1_000_000, "Holes and specks smaller than this many pixels are filled or removed; 0 keeps them."
     )
+    point_grids: tuple[PointGrid, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse point grids that do not fit the crop layers.
+
+        Raises:
+            BadParameter: there are fewer grids than layers.
+        """
+        if self.point_grids is not None and len(self.point_grids) <= self.crop_n_layers:
+            raise BadParameter(
+                f'"point_grids" has {len(self.point_grids)} grids; {self.crop_n_layers} crop layers and the whole '
+                f"patch need {self.crop_n_layers + 1}.",
+                "point_grids",
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> MaskGeneratorSettings:
@@ -75,7 +96,9 @@ class MaskGeneratorSettings:
         return settings
 
 
-PARAMETERS: dict[str, dataclasses.Field[Any]] = {item.name: item for item in dataclasses.fields(MaskGeneratorSettings)}
+PARAMETERS: dict[str, dataclasses.Field[Any]] = {
+    item.name: item for item in dataclasses.fields(MaskGeneratorSettings) if item.metadata
+}
 
 # The page offers these beside the parameters; what a preset does not name keeps its default. At these thresholds the
 # embedded network covers most of a scene (see its model card); the official networks then find more parts.

@@ -1,21 +1,25 @@
-"""What one window saw of one object, kept small enough that a whole raster's objects fit in memory."""
+"""What one window saw of one object, kept small enough that a whole raster's objects are a small file."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from server.rasters.windows import PixelWindow
 from server.segmentation.mask_records import MaskRecord, crop_mask
+from server.segmentation.rectangles import bottom, intersect, right, slices_of
 
-# A mask this close to the border of its window is taken as cut by it: upsampled masks may end a pixel early.
+# A mask this close to an inner border of its window is taken as cut by it: upsampled masks may end a pixel early.
 CUT_MARGIN_PX = 2
+# The margin of a mask in a window that has no inner border.
+NO_BORDER = 2**30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """One mask of one window, in pixels of the raster.
 
@@ -27,7 +31,7 @@ class Piece:
         predicted_iou: the network's own rating, 0..1.
         stability_score: 0..1.
         point_xy: the click that found it.
-        is_cut: True where the object seems to go on outside the window.
+        margin_px: pixels between the box and the nearest inner border of the window; `NO_BORDER` without one.
     """
 
     window: PixelWindow
@@ -37,7 +41,7 @@ class Piece:
     predicted_iou: float
     stability_score: float
     point_xy: tuple[float, float]
-    is_cut: bool
+    margin_px: int
 
     def unpack(self) -> NDArray[np.bool_]:
         """Return the mask, bool (box.height, box.width)."""
@@ -52,74 +56,118 @@ class Piece:
             raise ValueError(f"{area} does not overlap {self.box}")
         return self.unpack()[slices_of(common, self.box)]
 
+    def draw_inside(self, area: PixelWindow) -> NDArray[np.bool_]:
+        """Return bool (area.height, area.width): the mask where it lies in `area`, False elsewhere."""
+        drawn = np.zeros((area.height, area.width), dtype=np.bool_)
+        common = intersect(self.box, area)
+        if common is not None:
+            drawn[slices_of(common, area)] = self.unpack_inside(area)
+        return drawn
 
-def make_piece(record: MaskRecord, window: PixelWindow, valid: NDArray[np.bool_], region: PixelWindow) -> Piece | None:
-    """Place a record of a patch in the raster.
 
-    Args:
-        record: one mask of the patch.
-        window: where the patch lies.
-        valid: bool (window.height, window.width), True where the raster has data; other pixels leave the mask.
-        region: all that is being segmented; its borders do not count as cuts.
+@dataclass(frozen=True)
+class SeenPatch:
+    """Where a patch lies and what of it counts.
 
-    Returns:
-        The piece, or None where no valid pixel is left.
+    Attributes:
+        window: of the raster.
+        shape: rows and columns of the patch the network saw; differs from the window's where it was resampled.
+        valid: bool (window.height, window.width), True where masks may lie; None means everywhere.
+        region: all that is being segmented; its borders do not cut objects.
     """
-    x, y, width, height = record.bbox_xywh
-    cropped = crop_mask(record.mask & valid[y : y + height, x : x + width])
+
+    window: PixelWindow
+    shape: tuple[int, int]
+    valid: NDArray[np.bool_] | None
+    region: PixelWindow
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """Pixels of the raster per pixel of the patch."""
+        return self.window.width / self.shape[1], self.window.height / self.shape[0]
+
+
+def make_piece(record: MaskRecord, seen: SeenPatch) -> Piece | None:
+    """Place a record of a patch in the raster; None where no valid pixel is left."""
+    window = seen.window
+    mask, box = _place(record, seen)
+    if seen.valid is not None:
+        mask = mask & seen.valid[slices_of(box, window)]
+    cropped = crop_mask(mask)
     if cropped is None:
         return None
     mask, (dx, dy, width, height) = cropped
-    box = PixelWindow(window.col + x + dx, window.row + y + dy, width, height)
+    box = PixelWindow(box.col + dx, box.row + dy, width, height)
+    scale_x, scale_y = seen.scale_xy
     return Piece(
         window=window,
         box=box,
-        packed=zlib.compress(np.packbits(mask).tobytes(), level=1),
+        packed=pack(mask),
         area_px=int(np.count_nonzero(mask)),
         predicted_iou=record.predicted_iou,
         stability_score=record.stability_score,
-        point_xy=(window.col + record.point_xy[0], window.row + record.point_xy[1]),
-        is_cut=_is_cut(box, window, region),
+        point_xy=(window.col + record.point_xy[0] * scale_x, window.row + record.point_xy[1] * scale_y),
+        margin_px=measure_margin(box, window, seen.region),
     )
 
 
-def _is_cut(box: PixelWindow, window: PixelWindow, region: PixelWindow) -> bool:
-    near = CUT_MARGIN_PX
-    return (
-        (window.col > region.col and box.col - window.col < near)
-        or (window.row > region.row and box.row - window.row < near)
-        or (right(window) < right(region) and right(window) - right(box) < near)
-        or (bottom(window) < bottom(region) and bottom(window) - bottom(box) < near)
+def pack(mask: NDArray[np.bool_]) -> bytes:
+    """Return a mask as `Piece` stores it."""
+    return zlib.compress(np.packbits(mask).tobytes(), level=1)
+
+
+def _place(record: MaskRecord, seen: SeenPatch) -> tuple[NDArray[np.bool_], PixelWindow]:
+    """Return the record's mask in pixels of the raster with the box it fills."""
+    x, y, width, height = record.bbox_xywh
+    window = seen.window
+    if seen.shape == (window.height, window.width):
+        return record.mask, PixelWindow(window.col + x, window.row + y, width, height)
+    scale_x, scale_y = seen.scale_xy
+    # Half a pixel of the patch around the mask is where its interpolated outline can lie.
+    left, top = max(int((x - 1) * scale_x), 0), max(int((y - 1) * scale_y), 0)
+    n_cols = min(int(np.ceil((x + width + 1) * scale_x)), window.width) - left
+    n_rows = min(int(np.ceil((y + height + 1) * scale_y)), window.height) - top
+    # From pixel centres of the raster to those of the mask; outside the mask lies background, but not beyond the patch.
+    to_mask = np.array(
+        [
+            [1 / scale_x, 0, (left + 0.5) / scale_x - 0.5 - x + 1],
+            [0, 1 / scale_y, (top + 0.5) / scale_y - 0.5 - y + 1],
+        ]
     )
-
-
-def right(window: PixelWindow) -> int:
-    """Return the first column to the right of `window`."""
-    return window.col + window.width
-
-
-def bottom(window: PixelWindow) -> int:
-    """Return the first row below `window`."""
-    return window.row + window.height
-
-
-def intersect(first: PixelWindow, second: PixelWindow) -> PixelWindow | None:
-    """Return the common part of two windows, or None where they have no pixel in common."""
-    col, row = max(first.col, second.col), max(first.row, second.row)
-    width = min(right(first), right(second)) - col
-    height = min(bottom(first), bottom(second)) - row
-    return PixelWindow(col, row, width, height) if width > 0 and height > 0 else None
-
-
-def enclose(windows: list[PixelWindow]) -> PixelWindow:
-    """Return the smallest window around all of `windows`."""
-    col, row = min(item.col for item in windows), min(item.row for item in windows)
-    return PixelWindow(
-        col, row, max(right(item) for item in windows) - col, max(bottom(item) for item in windows) - row
+    drawn = cv2.warpAffine(
+        _pad(record, seen.shape),
+        to_mask,
+        (n_cols, n_rows),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
     )
+    return np.asarray(drawn >= 128, dtype=np.bool_), PixelWindow(window.col + left, window.row + top, n_cols, n_rows)
 
 
-def slices_of(part: PixelWindow, whole: PixelWindow) -> tuple[slice, slice]:
-    """Return the (row, col) slices that cut `part` out of an array that covers `whole`."""
-    row, col = part.row - whole.row, part.col - whole.col
-    return slice(row, row + part.height), slice(col, col + part.width)
+def _pad(record: MaskRecord, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the mask as 0 and 255 with a rim of one pixel, which repeats the mask along the sides of the patch."""
+    x, y, width, height = record.bbox_xywh
+    padded = np.pad(record.mask.astype(np.uint8) * np.uint8(255), 1)
+    if y == 0:
+        padded[0] = padded[1]
+    if y + height == shape[0]:
+        padded[-1] = padded[-2]
+    if x == 0:
+        padded[:, 0] = padded[:, 1]
+    if x + width == shape[1]:
+        padded[:, -1] = padded[:, -2]
+    return padded
+
+
+def measure_margin(box: PixelWindow, window: PixelWindow, region: PixelWindow) -> int:
+    """Return the pixels between `box` and the nearest side of `window` that is not a side of `region`."""
+    gaps = [NO_BORDER]
+    if window.col > region.col:
+        gaps.append(box.col - window.col)
+    if window.row > region.row:
+        gaps.append(box.row - window.row)
+    if right(window) < right(region):
+        gaps.append(right(window) - right(box))
+    if bottom(window) < bottom(region):
+        gaps.append(bottom(window) - bottom(box))
+    return min(gaps)

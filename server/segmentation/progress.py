@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 Report = Callable[[float, str], None]
 # Layers of a network follow each other in milliseconds; asking whether the job was cancelled may cost a database query.
@@ -43,3 +44,31 @@ class Progress:
     def _send(self) -> None:
         self._reported = time.monotonic()
         self._report(self._fraction, self._step)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of the way from nothing to all work done.
+
+    Attributes:
+        progress: of all work.
+        start: share of all work that is done at the beginning of this part, 0..1.
+        end: the same at its end.
+    """
+
+    progress: Progress
+    start: float = 0.0
+    end: float = 1.0
+
+    def part(self, start: float, end: float) -> Span:
+        """Return a part of this part, from share `start` to share `end` of it."""
+        length = self.end - self.start
+        return Span(self.progress, self.start + start * length, self.start + end * length)
+
+    def tell(self, step: str) -> None:
+        """Report that this part begins."""
+        self.progress.tell(self.start, step)
+
+    def stage(self, step: str) -> Callable[[float], None]:
+        """Return a function that takes the finished share of this part; see `Progress.stage`."""
+        return self.progress.stage(self.start, self.end, step)

@@ -5,30 +5,33 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from server.errors import BadParameter
+from server.rasters.area import read_area
+from server.rasters.ground_resolution import read_pixel_size_m
 from server.rasters.labels import LabelCanvas
 from server.rasters.opening import open_raster
-from server.rasters.windows import PatchReader, PixelWindow, check_window, plan_windows
-from server.segmentation.mask_records import MaskGenerator
-from server.segmentation.merge import MergedObject, ObjectMerger
-from server.segmentation.painting import Painter, number_visible
+from server.rasters.windows import PatchReader, PixelWindow, check_window
+from server.segmentation.labelling import Labelling
+from server.segmentation.looking import Viewer
+from server.segmentation.mask_records import MaskGenerator, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
-from server.segmentation.pieces import intersect, make_piece, slices_of
-from server.segmentation.progress import Progress, Report
-from server.vectors.geopackage import ObjectAttributes, write_objects
+from server.segmentation.progress import Progress, Report, Span
+from server.vectors.geopackage import write_objects
 
 LABELS = "labels.tif"
 OBJECTS = "objects.gpkg"
-# Share of a window that its neighbour sees too: objects up to this size are whole in at least one window.
-OVERLAP_SHARE = 0.25
-# Where on the way from 0 to 1 the stages end; nearly all of the time goes into the network.
-WINDOWS_END, COUNTED_END, PAINTED_END = 0.85, 0.89, 0.93
+# Share of the work after which the label raster is done; nearly all of the time goes into the network.
+LABELLED_END = 0.94
+# Ground resolutions that can be meant: finer than any camera in the air, and coarser than weather satellites.
+MIN_RESOLUTION_M, MAX_RESOLUTION_M = 0.001, 10_000.0
+# Closer to the raster's own resolution than it can be measured, or than anyone would see: nothing is resampled then.
+SAME_RESOLUTION = 0.01
 
 MakeGenerator = Callable[[str, MaskGeneratorSettings, Callable[[], None]], MaskGenerator]
 
@@ -42,12 +45,19 @@ class SegmentRequest:
         settings: of the mask generator.
         checkpoint: name of the network's weights.
         window: part of the raster to segment; None means all of it. Labels always have the size of the raster.
+        resolution_m: metres on the ground per pixel of the network's input; None means pixels as they are.
+        full_cover: go on until nearly all of the ground belongs to an object.
+        area: GeoJSON Polygon or MultiPolygon in longitude and latitude, outside which nothing is labelled; in pixels
+            where the raster has no coordinate reference system. None means no limit.
     """
 
     band_indexes: tuple[int, ...]
     settings: MaskGeneratorSettings
     checkpoint: str
     window: PixelWindow | None = None
+    resolution_m: float | None = None
+    full_cover: bool = False
+    area: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ def segment_raster(
     """Find all objects of a raster and write `labels.tif` and `objects.gpkg` into `folder`.
 
     The labels are int32, 0 background, ids 1..N without gaps, with the size and georeferencing of `source`; pixels
-    without data stay 0. Memory follows the number of objects, not the size of the raster.
+    without data stay 0. Memory follows the window, not the size of the raster: masks wait in a scratch file.
 
     Args:
         source: the raster.
@@ -87,7 +97,7 @@ def segment_raster(
         report: told (fraction 0..1, step in plain words); may raise to stop the work.
 
     Raises:
-        BadParameter: the window lies outside the raster, or a parameter is wrong.
+        BadParameter: the window or the area lies outside the raster, or a parameter is wrong.
         CheckpointMissing: the network cannot be loaded.
         NotARaster: the source cannot be read.
     """
@@ -96,85 +106,41 @@ def segment_raster(
     with open_raster(source) as raster:
         width, height = raster.width, raster.height
     region = check_window(source, request.window or (0, 0, width, height))
+    pixel_step = _choose_step(source, request.resolution_m)
+    area = None if request.area is None else read_area(source, request.area)
     progress.tell(0.0, "loading the network")
     generator = make_generator(request.checkpoint, request.settings, progress.check)
-    merger = ObjectMerger()
-    n_windows, n_empty = _find_objects(source, region, request, generator, merger, progress)
-    with tempfile.TemporaryDirectory(prefix="segment-", dir=folder) as scratch:
-        n_objects = _write_results(source, Path(scratch), merger.objects(), request.checkpoint, progress)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-", dir=folder)))
+        reader = stack.enter_context(PatchReader(source, request.band_indexes))
+        viewer = Viewer(reader, generator, region, pixel_step, area)
+        with LabelCanvas(source, scratch) as labels:
+            labelling = Labelling(viewer, labels, request.checkpoint, _thresholds_of(request), scratch)
+            found = labelling.run(Span(progress, 0.0, LABELLED_END), full_cover=request.full_cover)
+            labels.write_cog(scratch / LABELS)
+        tell = progress.stage(LABELLED_END, 1.0, "drawing outlines")
+        n_objects = write_objects(scratch / LABELS, scratch / OBJECTS, found.attributes, tell)
         progress.tell(1.0, "finished")  # the last chance to cancel: from here on nothing is undone
         for name in (OBJECTS, LABELS):
-            os.replace(Path(scratch) / name, folder / name)  # noqa: PTH105 - atomic on every system
-    return SegmentResult(n_objects, n_windows, n_empty, width, height, round(time.monotonic() - started, 3))
+            os.replace(scratch / name, folder / name)  # noqa: PTH105 - atomic on every system
+    seconds = round(time.monotonic() - started, 3)
+    n_seen = found.n_windows - found.n_empty
+    return SegmentResult(n_objects, n_seen, found.n_empty, width, height, seconds)
 
 
-def _find_objects(
-    source: Path,
-    region: PixelWindow,
-    request: SegmentRequest,
-    generator: MaskGenerator,
-    merger: ObjectMerger,
-    progress: Progress,
-) -> tuple[int, int]:
-    """Show every window that holds data to the network; return (windows shown, windows skipped)."""
-    windows = _plan(region, generator.input_size)
-    n_empty = 0
-    with PatchReader(source, request.band_indexes) as reader:
-        for number, window in enumerate(windows, start=1):
-            start, end = ((number - 1 + done) / len(windows) * WINDOWS_END for done in (0, 1))
-            step = f"window {number} of {len(windows)}"
-            progress.tell(start, step)
-            patch = reader.read_patch(window)
-            if not patch.valid.any():
-                n_empty += 1
-                continue
-            records = generator.generate(patch.rgb, progress.stage(start, end, step))
-            pieces = [make_piece(record, window, patch.valid, region) for record in records]
-            merger.add(window, [piece for piece in pieces if piece is not None])
-    return len(windows) - n_empty, n_empty
+def _thresholds_of(request: SegmentRequest) -> Thresholds:
+    return Thresholds(request.settings.pred_iou_thresh, request.settings.stability_score_thresh)
 
 
-def _plan(region: PixelWindow, input_size: int) -> list[PixelWindow]:
-    overlap = int(input_size * OVERLAP_SHARE)
-    planned = plan_windows(region.width, region.height, size=input_size, overlap=overlap)
-    return [PixelWindow(item.col + region.col, item.row + region.row, item.width, item.height) for item in planned]
-
-
-def _write_results(
-    source: Path, scratch: Path, objects: list[MergedObject], checkpoint: str, progress: Progress
-) -> int:
-    """Write both files into `scratch` and return the number of objects in them."""
-    painter = Painter(objects)
-    counts = painter.count_visible(progress.stage(WINDOWS_END, COUNTED_END, "merging objects"))
-    ids = number_visible(counts)
-    _paint(source, scratch, painter, ids, progress)
-    attributes = {
-        int(object_id): _describe(item, checkpoint)
-        for object_id, item in zip(ids[1:], objects, strict=True)
-        if object_id
-    }
-    tell = progress.stage(PAINTED_END, 1.0, "drawing outlines")
-    return write_objects(scratch / LABELS, scratch / OBJECTS, attributes, tell)
-
-
-def _paint(source: Path, scratch: Path, painter: Painter, ids: NDArray[np.int32], progress: Progress) -> None:
-    """Write the label raster; `ids` translates painted values to final ids."""
-    tell = progress.stage(COUNTED_END, PAINTED_END, "writing labels")
-    blocks = painter.blocks()
-    with LabelCanvas(source, scratch) as canvas:
-        extent = PixelWindow(0, 0, canvas.width, canvas.height)
-        for done, block in enumerate(blocks):
-            tell(done / len(blocks))
-            part = intersect(block, extent)
-            if part is not None:
-                canvas.write(part, ids[painter.paint(block)[slices_of(part, block)]])
-        canvas.write_cog(scratch / LABELS)
-
-
-def _describe(item: MergedObject, checkpoint: str) -> ObjectAttributes:
-    return ObjectAttributes(
-        predicted_iou=item.predicted_iou,
-        stability_score=item.stability_score,
-        point_xy=item.point_xy,
-        source=f"automatic, checkpoint {checkpoint}",
-    )
+def _choose_step(source: Path, resolution_m: float | None) -> float:
+    """Return pixels of the raster per pixel of the network's input."""
+    if resolution_m is None:
+        return 1.0
+    if not MIN_RESOLUTION_M <= resolution_m <= MAX_RESOLUTION_M:  # false for NaN, too
+        raise BadParameter(
+            f'"resolution_m" is {resolution_m}; expected metres per pixel from {MIN_RESOLUTION_M} to '
+            f"{MAX_RESOLUTION_M:.0f}, or nothing for the raster's own pixels.",
+            "resolution_m",
+        )
+    step = resolution_m / read_pixel_size_m(source)
+    return 1.0 if abs(step - 1) < SAME_RESOLUTION else step

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, save_embedded_sam
+from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, load_fitting_weights, save_embedded_sam
 from server.segmentation.embedded.model import INPUT_SIZE
 from server.training.batches import Batch, draw_batch
 from server.training.calibration import calibrate
@@ -26,6 +26,8 @@ from server.training.training_log import TrainingLog
 STATE_FILE, WEIGHTS_FILE = "state.pt", "embedded.safetensors"
 LOWEST_RATE_SHARE = 0.02
 GRADIENT_LIMIT = 1.0
+# Settings that say nothing about the weights, or nothing to anyone else.
+NOT_DESCRIBED = ("folder", "start_from")
 # The averaged weights follow the last few hundred steps, and fewer at the start.
 AVERAGE_DECAY = 0.995
 
@@ -47,6 +49,7 @@ class TrainingSettings:
         n_calibration_images: images that set the thresholds at the end.
         save_every: steps between saved states.
         seed: of weights and batches.
+        start_from: weights to begin with instead of random ones; parts of other shape or name begin random.
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class TrainingSettings:
     n_calibration_images: int = 30
     save_every: int = 100
     seed: int = 0
+    start_from: Path | None = None
 
 
 def train(settings: TrainingSettings, sources: Sequence[Source]) -> Path:
@@ -99,6 +103,8 @@ class Trainer:
         torch.manual_seed(settings.seed)
         self.settings = settings
         self.network = build_embedded_sam(settings.size).train()
+        if settings.start_from is not None:
+            load_fitting_weights(self.network, settings.start_from)
         self.average = copy.deepcopy(self.network)
         self.optimizer = _make_optimizer(self.network, settings)
         self.step = 0
@@ -158,7 +164,7 @@ class Trainer:
         torch.save(state, draft)
         draft.replace(self.settings.folder / STATE_FILE)
         weights = self.settings.folder / f"{WEIGHTS_FILE}.part"
-        described = {name: str(value) for name, value in asdict(self.settings).items() if name != "folder"}
+        described = {name: str(value) for name, value in asdict(self.settings).items() if name not in NOT_DESCRIBED}
         save_embedded_sam(self.average, weights, {**described, "steps": str(self.step)})
         weights.replace(self.settings.folder / WEIGHTS_FILE)
 
@@ -189,30 +195,25 @@ def compute_losses(network: EmbeddedSam, batch: Batch, refine: np.random.Generat
     earlier = None
     if refine is not None:
         with torch.no_grad():
-            earlier = _decode(network, embeddings, points, boxes, None, multimask_output=False)[0]
+            earlier = _answer(network, embeddings, points, boxes)
         points = _add_corrections(points, batch.masks, earlier, refine)
-    logits, quality = _decode(network, embeddings, points, boxes, earlier, multimask_output=True)
-    return prompt_losses(logits, quality, targets, known)
+    dense = network.prompt_encoder(points, boxes, earlier)[1]
+    quality, features = network.mask_decoder.rate(embeddings, dense)
+    logits = network.mask_decoder.draw(embeddings, features)
+    return prompt_losses(logits, network.mask_decoder.draw_sketch(features), quality, targets, known)
 
 
 Points = tuple[torch.Tensor, torch.Tensor]
 
 
-def _decode(
-    network: EmbeddedSam,
-    embeddings: torch.Tensor,
-    points: Points | None,
-    boxes: torch.Tensor | None,
-    masks: torch.Tensor | None,
-    *,
-    multimask_output: bool,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    sparse, dense = network.prompt_encoder(points, boxes, masks)
+def _answer(
+    network: EmbeddedSam, embeddings: torch.Tensor, points: Points | None, boxes: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the logits (N, 1, S/2, S/2) of the mask that the network itself would give."""
+    sparse, dense = network.prompt_encoder(points, boxes, None)
     position = network.prompt_encoder.get_dense_pe()
-    decoded: tuple[torch.Tensor, torch.Tensor] = network.mask_decoder(
-        embeddings, position, sparse, dense, multimask_output
-    )
-    return decoded
+    logits: torch.Tensor = network.mask_decoder(embeddings, position, sparse, dense, multimask_output=False)[0]
+    return logits
 
 
 def _add_corrections(

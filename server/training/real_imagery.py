@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN, LabelledImage
+from server.training.stable_regions import find_stable_regions
 
 MIN_COMPONENT_AREA_PX = 40
+# Stable regions are sought in windows: a mosaic of 4096 x 4096 px as a whole would take minutes.
+WINDOW_PX, MAX_WINDOWS_PER_IMAGE = 640, 4
 # MBRSC Dubai (CC0): colours of its classes; grey and black mean unlabelled. Tile 7 stays for validation.
 DUBAI_CLASSES = ((0x3C, 0x10, 0x98), (0x84, 0x29, 0xF6), (0x6E, 0xC1, 0xE4), (0xFE, 0xDD, 0x3A), (0xE2, 0xA9, 0x29))
 DUBAI_VALIDATION_TILE = "t7"
@@ -47,6 +51,32 @@ def read_buildings(folder: Path, is_validation: bool) -> list[LabelledImage]:
     if not paths:
         raise BadParameter(f"{mosaics} has no {regions[0]}_*.tif; give the folder that holds the data sets.", "data")
     return [_read_mosaic(path) for path in paths]
+
+
+def relabel_by_stable_regions(images: Sequence[LabelledImage], tell: Callable[[int], object]) -> list[LabelledImage]:
+    """Return windows of `images` with the stable regions of what they show in place of their labels.
+
+    Args:
+        images: any labelled images; only where they have objects is of interest.
+        tell: hears how many more images are done.
+    """
+    found = []
+    for image in images:
+        for window in _busiest_windows(image.labels):
+            found.extend(find_stable_regions(np.ascontiguousarray(image.rgb[window])))
+        tell(1)
+    return found
+
+
+def _busiest_windows(labels: NDArray[np.int32]) -> list[tuple[slice, slice]]:
+    """Return the windows with the most objects, because mosaics are large and partly empty."""
+    height, width = labels.shape
+    windows = [
+        (slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
+        for top in range(0, max(height - WINDOW_PX // 2, 1), WINDOW_PX)
+        for left in range(0, max(width - WINDOW_PX // 2, 1), WINDOW_PX)
+    ]
+    return sorted(windows, key=lambda window: -len(np.unique(labels[window])))[:MAX_WINDOWS_PER_IMAGE]
 
 
 def label_components(classes: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -45,9 +45,26 @@ def polygonise(
 
 
 def unite(parts: list[shapely.Polygon]) -> shapely.MultiPolygon:
-    """Return one valid multi-polygon that covers exactly what `parts` cover."""
-    whole = shapely.union_all(parts) if len(parts) > 1 else parts[0]
+    """Return one valid multi-polygon that covers exactly what `parts` cover, with corners only where it turns."""
+    whole = _drop_stitches(shapely.union_all(parts)) if len(parts) > 1 else parts[0]
     return as_multipolygon(whole if whole.is_valid else shapely.make_valid(whole))
+
+
+def _drop_stitches(geometry: shapely.Geometry) -> shapely.MultiPolygon:
+    """Take away the corners on straight edges that a union leaves where its parts met."""
+    polygons = [
+        shapely.Polygon(_turning_points(polygon.exterior), [_turning_points(hole) for hole in polygon.interiors])
+        for polygon in as_multipolygon(geometry).geoms
+    ]
+    return shapely.MultiPolygon(polygons)
+
+
+def _turning_points(ring: shapely.LinearRing) -> NDArray[np.float64]:
+    """Return the points (N, 2) at which a ring along pixel borders turns."""
+    points = shapely.get_coordinates(ring)[:-1]
+    before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
+    turns: NDArray[np.float64] = points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+    return turns
 
 
 def as_multipolygon(geometry: shapely.Geometry) -> shapely.MultiPolygon:

@@ -101,9 +101,14 @@ def test_the_whole_walk(server, page, make_raster, tmp_path: Path, screenshots: 
     page.get_by_test_id("step-parameters").click()
     page.get_by_test_id("preset-fast").click()
     page.screenshot(path=screenshots / "4-parameters.png")
+    page.get_by_test_id("step-area").click()
+    expect(page.get_by_test_id("full-cover")).to_be_visible()
+    expect(page.get_by_test_id("own-resolution")).to_contain_text("0.5 m")
     with page.expect_request(lambda request: request.url.endswith("/segment") and request.method == "POST") as sent:
         page.get_by_test_id("run-button").click()
-    assert json.loads(sent.value.post_data)["rgb_index"][0] == 4
+    request = json.loads(sent.value.post_data)
+    assert request["rgb_index"][0] == 4
+    assert not {"full_cover", "resolution_m"} & set(request), "options that were left alone are not sent"
     expect(page.get_by_test_id("progress")).to_be_visible()
     page.screenshot(path=screenshots / "5-progress.png")
     page.reload()  # the job goes on, and the page finds it again

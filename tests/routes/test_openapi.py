@@ -40,7 +40,8 @@ def test_segment_lists_every_parameter_with_bounds(document):
     properties = document["paths"]["/segment"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "properties"
     ]
-    assert set(properties) == set(PARAMETERS) | {"raster", "out_raster", "rgb_index", "checkpoint", "window"}
+    others = {"raster", "out_raster", "rgb_index", "checkpoint", "window", "area", "resolution_m", "full_cover"}
+    assert set(properties) == set(PARAMETERS) | others
     assert properties["points_per_side"]["maximum"] == PARAMETERS["points_per_side"].metadata["maximum"]
 
 

@@ -121,6 +121,25 @@ def test_the_twelve_parameters_and_the_bands_reach_the_engine(client, make_raste
     assert {name: getattr(request.settings, name) for name in PARAMETERS} == {name: body[name] for name in PARAMETERS}
 
 
+def test_area_resolution_and_full_cover_reach_the_engine_and_the_result(client, make_raster, fake_engine):
+    upload(client, make_raster())
+    west, south, east, north = client.get("/raster_meta").get_json()["bounds_wgs84"]
+    area = {"type": "Polygon", "coordinates": [[[west, south], [east, south], [east, north], [west, south]]]}
+    chosen = {"area": area, "resolution_m": 2.5, "full_cover": True}
+    response = client.post("/segment", json=chosen)
+    assert response.status_code == 200
+    assert {name: response.get_json()[name] for name in chosen} == chosen
+    request: SegmentRequest = fake_engine.requests[0]
+    assert (request.area, request.resolution_m, request.full_cover) == (area, 2.5, True)
+
+
+def test_a_resolution_in_metres_needs_a_place_on_earth(client, make_raster):
+    upload(client, make_raster(crs=None))
+    assert "coordinate reference system" in assert_error(
+        client.post("/segment", json={"resolution_m": 1.0}), 400, "bad_parameter", "resolution_m"
+    )
+
+
 def test_one_and_two_band_rasters_need_no_band_choice(client, make_raster, fake_engine):
     for bands in (1, 2):
         upload(client, make_raster(f"{bands}.tif", bands=bands))
@@ -146,6 +165,12 @@ def test_one_and_two_band_rasters_need_no_band_choice(client, make_raster, fake_
         ({"window": [0, 0, 0, 5]}, "window"),
         ({"window": [60, 0, 10, 5]}, "window"),
         ({"window": [-1, 0, 10, 5]}, "window"),
+        ({"area": {"type": "Point", "coordinates": [0, 0]}}, "area"),
+        ({"area": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}}, "area"),
+        ({"area": "Ring Street"}, "area"),
+        ({"resolution_m": 0}, "resolution_m"),
+        ({"resolution_m": "0.5"}, "resolution_m"),
+        ({"full_cover": 1}, "full_cover"),
         ({"checkpoint": "../../etc/passwd"}, "checkpoint"),
         ({"out_raster": "../../escape.tif"}, "out_raster"),
         ({"out_raster": "/etc/escape.tif"}, "out_raster"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from server.segmentation.mask_records import MaskRecord, crop_mask
+from server.segmentation.mask_records import MaskRecord, Thresholds, crop_mask
 from server.segmentation.parameters import MaskGeneratorSettings
 
 
@@ -38,6 +38,25 @@ class BrightSpots:
                 point = (bbox_xywh[0] + float(cols[0]) + 0.5, bbox_xywh[1] + float(rows[0]) + 0.5)
                 records.append(MaskRecord(mask, bbox_xywh, 0.9, 0.97, point))
         return records
+
+    def generate_at(
+        self,
+        rgb: NDArray[np.uint8],
+        points_xy: NDArray[np.float64],
+        _thresholds: Thresholds,
+        tell: Callable[[float], None],
+    ) -> list[MaskRecord]:
+        """Return those of the areas that hold a click."""
+        return [
+            record
+            for record in self.generate(rgb, tell)
+            if any(_holds(record, int(x), int(y)) for x, y in points_xy.tolist())
+        ]
+
+
+def _holds(record: MaskRecord, x: int, y: int) -> bool:
+    left, top, width, height = record.bbox_xywh
+    return left <= x < left + width and top <= y < top + height and bool(record.mask[y - top, x - left])
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ def test_an_official_vit_b_file_gives_the_packages_own_logits(tmp_path: Path) ->
     for answer, expected in zip(_answer(ours, image), _answer(theirs, image), strict=True):
         assert np.isfinite(expected).all()
         assert answer.std() > 0
-        np.testing.assert_array_equal(answer, expected)
+        # The encoder's attention adds the same numbers in another order.
+        np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def _answer(network: Any, image: np.ndarray) -> tuple[np.ndarray, ...]:

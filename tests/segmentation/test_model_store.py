@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.errors import Cancelled
+from server.errors import BadParameter, Cancelled
 from server.segmentation import loading, model_store
 from server.segmentation.model_store import ModelStore
 from server.segmentation.parameters import MaskGeneratorSettings
@@ -103,6 +103,31 @@ def test_generators_share_the_cache(loads: list[str], tiny_sam: Any, tmp_path: P
     finally:
         handle.remove()
     assert len(n_encoded) == 1
+
+
+def test_a_precision_the_device_lacks_is_refused_before_loading(loads: list[str], tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match='"float16" asked on the device "cpu"'):
+        ModelStore(tmp_path, "cpu", precision="float16").load("a")
+    assert loads == []
+
+
+def test_generators_compute_with_the_precision(
+    loads: list[str], tiny_sam: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    seen = []
+    handles = [
+        part.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+        for part in (tiny_sam.image_encoder.patch_embed, tiny_sam.mask_decoder.transformer.layers[0].mlp)
+    ]
+    try:
+        store = ModelStore(tmp_path, "cpu", precision="bfloat16")
+        store.make_generator("a", SETTINGS, ignore).generate(np.zeros((32, 32, 3), dtype=np.uint8), hear)
+    finally:
+        for handle in handles:
+            handle.remove()
+    assert {str(dtype) for dtype in seen} == {"torch.bfloat16"}
+    assert len(seen) > 1
 
 
 def test_the_device_is_named_without_torch(tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from server.segmentation.whole_raster import SegmentRequest, segment_raster
 DARK, BRIGHT = 20, 220
 
 
-def ask(window: PixelWindow | None = None) -> SegmentRequest:
-    return SegmentRequest((1, 2, 3), MaskGeneratorSettings(), "fake", window)
+def ask(window: PixelWindow | None = None, **choices: Any) -> SegmentRequest:
+    return SegmentRequest((1, 2, 3), MaskGeneratorSettings(), "fake", window, **choices)
 
 
 def ignore(_fraction: float, _step: str) -> None: ...
@@ -110,14 +110,17 @@ def test_nodata_is_never_labelled(make_raster: Callable[..., Path], bright_spots
     assert result.n_empty_windows > 0
 
 
-@pytest.mark.parametrize("size", [(64, 64), (1, 1), (1, 300), (300, 1), (65, 63), (200, 40)])
+@pytest.mark.parametrize("size", [(64, 64), (1, 1), (1, 5000), (300, 1), (65, 63), (333, 777)])
 def test_any_size_works(
     size: tuple[int, int], make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
 ) -> None:
     width, height = size
     source = make_raster(bands=draw(width, height, []))
-    segment_raster(source, tmp_path, ask(), bright_spots(), ignore)
-    assert read(tmp_path / "labels.tif").shape == (height, width)
+    input_size = 512 if max(size) > 512 else 64
+    segment_raster(source, tmp_path, ask(full_cover=True), bright_spots(input_size=input_size), ignore)
+    labels = read(tmp_path / "labels.tif")
+    assert labels.shape == (height, width)
+    assert (labels == 1).all()
 
 
 def test_only_the_window_is_labelled(make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path) -> None:
@@ -136,6 +139,63 @@ def test_a_window_outside_is_refused(
     with pytest.raises(BadParameter) as error:
         segment_raster(make_raster(), tmp_path, ask(PixelWindow(*window)), bright_spots(), ignore)
     assert error.value.field == "window"
+
+
+@pytest.mark.parametrize("resolution_m", [0.25, 1.0, 2.0])
+def test_objects_are_found_at_another_ground_resolution(
+    resolution_m: float, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    boxes = grid(5, 4, 40, 20)
+    source = make_raster(bands=draw(210, 170, boxes))  # pixels of half a metre
+    result = segment_raster(source, tmp_path, ask(resolution_m=resolution_m), bright_spots(), ignore)
+    labels = read(tmp_path / "labels.tif")
+    assert result.n_objects == len(boxes)
+    assert ((labels > 0) == (draw(210, 170, boxes)[0] == BRIGHT)).mean() > 0.93
+
+
+def test_a_coarser_look_needs_fewer_windows(
+    make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    source = make_raster(bands=draw(210, 170, []))
+    windows = [
+        segment_raster(source, tmp_path, ask(resolution_m=metres), bright_spots(), ignore).n_windows
+        for metres in (0.25, 0.5, 2.0)
+    ]
+    assert windows == sorted(windows, reverse=True)
+    assert windows[-1] == 1
+
+
+def test_nearly_the_rasters_own_resolution_resamples_nothing(
+    make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    source = make_raster(bands=draw(210, 170, grid(5, 4, 40, 20)))
+    labels = []
+    for metres in (None, 0.503):
+        segment_raster(source, tmp_path, ask(resolution_m=metres), bright_spots(), ignore)
+        labels.append(read(tmp_path / "labels.tif"))
+    np.testing.assert_array_equal(*labels)
+
+
+@pytest.mark.parametrize("resolution_m", [0.0, -1.0, float("nan"), 1e9])
+def test_an_impossible_resolution_is_refused(
+    resolution_m: float, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(BadParameter) as error:
+        segment_raster(make_raster(), tmp_path, ask(resolution_m=resolution_m), bright_spots(), ignore)
+    assert error.value.field == "resolution_m"
+
+
+@pytest.mark.parametrize("full_cover", [False, True])
+def test_only_the_area_of_interest_is_labelled(
+    full_cover: bool, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    source = make_raster(bands=draw(200, 200, [(10, 10, 180, 180)]), crs=None)
+    ring = [[50, 60], [140, 60], [140, 140], [50, 140], [50, 60]]
+    area = {"type": "Polygon", "coordinates": [ring]}
+    segment_raster(source, tmp_path, ask(area=area, full_cover=full_cover), bright_spots(), ignore)
+    labels = read(tmp_path / "labels.tif")
+    assert (labels[60:140, 50:140] == 1).all()
+    assert labels.sum() == 90 * 80
 
 
 def test_georeferencing_is_kept(make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path) -> None:
@@ -171,7 +231,7 @@ def test_progress_rises_from_0_to_1(make_raster: Callable[..., Path], bright_spo
     assert "window 2 of 12" in [step for _, step in told]
 
 
-@pytest.mark.parametrize("stop_at", ["window 3 of 12", "merging objects", "writing labels", "drawing outlines"])
+@pytest.mark.parametrize("stop_at", ["window 3 of 12", "writing labels", "drawing outlines"])
 def test_cancelling_leaves_nothing(
     stop_at: str, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +281,7 @@ def scatter(seed: int) -> list[tuple[int, int, int, int]]:
     return boxes
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_merging_undoes_splitting(
     seed: int, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path

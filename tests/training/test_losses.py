@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from server.training.losses import balanced_cross_entropy, dice_loss, mask_ious, prompt_losses
 
@@ -25,16 +26,36 @@ def as_logits(targets: torch.Tensor) -> torch.Tensor:
     return (targets * 2 - 1).expand(-1, 3, -1, -1) * 20
 
 
+def as_sketch(targets: torch.Tensor) -> torch.Tensor:
+    return as_logits(functional.avg_pool2d(targets, 2))
+
+
 def test_the_truth_costs_nothing(targets: torch.Tensor, known: torch.Tensor) -> None:
-    losses = prompt_losses(as_logits(targets), torch.ones(2, 3), targets, known)
+    losses = prompt_losses(as_logits(targets), as_sketch(targets), torch.ones(2, 3), targets, known)
     assert losses.total.item() == pytest.approx(0, abs=1e-3)
     assert losses.best_iou.item() == losses.chosen_iou.item() == 1
 
 
 def test_object_and_surroundings_weigh_the_same(targets: torch.Tensor, known: torch.Tensor) -> None:
-    missed = balanced_cross_entropy(torch.full((2, 3, 32, 32), -4.0), targets, known)
-    flooded = balanced_cross_entropy(torch.full((2, 3, 32, 32), 4.0), targets, known)
+    """True of an object that is neither small nor large: here half of the image."""
+    missed = balanced_cross_entropy(torch.full((2, 3, 32, 32), -4.0), targets, known)[1]
+    flooded = balanced_cross_entropy(torch.full((2, 3, 32, 32), 4.0), targets, known)[1]
     torch.testing.assert_close(missed, flooded)
+
+
+def test_a_halo_around_a_small_object_costs_as_much_as_half_of_it(targets: torch.Tensor, known: torch.Tensor) -> None:
+    halo, hole = as_logits(targets).clone(), as_logits(targets).clone()
+    halo[0, :, 12:16, 4:12] = 20
+    hole[0, :, 8:12, 4:12] = -20
+    costs = [balanced_cross_entropy(logits, targets, known)[0, 0].item() for logits in (halo, hole)]
+    assert costs[0] == pytest.approx(costs[1] / 2)
+
+
+def test_the_sketch_learns_too(targets: torch.Tensor, known: torch.Tensor) -> None:
+    sketch = (as_sketch(targets) * 0.02).requires_grad_()
+    prompt_losses(as_logits(targets), sketch, torch.ones(2, 3), targets, known).total.backward()
+    assert sketch.grad is not None
+    assert (sketch.grad[0, :, 2:6, 2:6] < 0).all()
 
 
 def test_unknown_pixels_do_not_count(targets: torch.Tensor) -> None:
@@ -61,7 +82,7 @@ def test_the_best_mask_gets_nearly_all_of_the_gradient(known: torch.Tensor, targ
     logits = as_logits(targets).clone() * 0.02
     logits[:, 1:] *= -1
     logits.requires_grad_()
-    prompt_losses(logits, torch.full((2, 3), 0.5), targets, known).total.backward()
+    prompt_losses(logits, as_sketch(targets), torch.full((2, 3), 0.5), targets, known).total.backward()
     assert logits.grad is not None
     strength = logits.grad.abs().sum(dim=(0, 2, 3))
     assert (strength[0] > 5 * strength[1:]).all()
@@ -70,6 +91,6 @@ def test_the_best_mask_gets_nearly_all_of_the_gradient(known: torch.Tensor, targ
 
 def test_quality_learns_the_measured_iou(known: torch.Tensor, targets: torch.Tensor) -> None:
     quality = torch.full((2, 3), 0.2, requires_grad=True)
-    prompt_losses(as_logits(targets), quality, targets, known).total.backward()
+    prompt_losses(as_logits(targets), as_sketch(targets), quality, targets, known).total.backward()
     assert quality.grad is not None
     assert (quality.grad < 0).all()

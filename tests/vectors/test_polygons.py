@@ -48,6 +48,22 @@ def test_polygonise_then_rasterise_returns_the_labels(labels: np.ndarray, strip_
     assert (back == labels).all()
 
 
+@given(arrays(np.int32, SHAPES, elements=st.integers(0, 2)), st.integers(1, 100))
+def test_no_stitch_shows_where_strips_meet(labels: np.ndarray, strip_px: int) -> None:
+    whole, joined = polygonise_array(labels, labels.size), polygonise_array(labels, strip_px)
+    assert sorted(whole) == sorted(joined)
+    for object_id, outline in whole.items():
+        assert shapely.normalize(joined[object_id]).wkt == shapely.normalize(outline).wkt
+
+
+def test_a_hole_across_many_strips_stays_one_ring() -> None:
+    labels = np.ones((40, 30), dtype=np.int32)
+    labels[5:35, 10:20] = 0
+    (outline,) = polygonise_array(labels, strip_px=60).values()
+    (polygon,) = outline.geoms
+    assert [len(ring.coords) for ring in (polygon.exterior, *polygon.interiors)] == [5, 5]
+
+
 def test_parts_holes_and_corners(sample: np.ndarray) -> None:
     outlines = polygonise_array(sample, strip_px=16)
     assert {key: len(item.geoms) for key, item in outlines.items()} == {1: 1, 2: 1, 3: 3, 5: 1}

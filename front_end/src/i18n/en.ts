@@ -116,7 +116,7 @@ export default {
     reset: 'Reset to defaults',
     resetOne: 'Reset {name}',
     range: '{minimum} to {maximum}, default {default}',
-    area: 'Area',
+    area: 'Area and resolution',
     areaWhole: 'The whole raster',
     areaWindow: 'Window of {width} × {height} px',
     areaHint: 'Without a window the whole raster is segmented.',
@@ -129,6 +129,14 @@ export default {
     width: 'Width',
     height: 'Height',
     useWindow: 'Segment only a window',
+    fullCover: 'Label every pixel',
+    fullCoverHint:
+      'Ground that the first pass leaves open is asked again, and the rest is filled from its neighbours. Takes longer.',
+    useResolution: 'Choose the ground resolution',
+    resolution: 'Metres per pixel',
+    resolutionHint:
+      'What one pixel covers when the network looks: coarser is faster and finds larger objects.',
+    ownResolution: "The raster's own: {m} m per pixel",
     noCheckpoint: 'No checkpoint is installed on this server, so nothing can be segmented yet.',
     run: 'Run segmentation',
     runTitle: 'Run',
@@ -155,6 +163,10 @@ export default {
     crop_overlap_ratio: 'Crop overlap ratio',
     crop_n_points_downscale_factor: 'Crop point reduction',
     min_mask_region_area: 'Smallest region (px)',
+  },
+  options: {
+    fullCover: 'every pixel labelled',
+    resolution: 'seen at {m} m per pixel',
   },
   result: {
     title: 'Result',

@@ -19,7 +19,12 @@ export const CHINESE_PARAMETER_DESCRIPTIONS: Record<string, string> = {
 const CHINESE_STEPS: Record<string, string> = {
   'loading the network': '正在加载网络',
   'merging objects': '正在合并对象',
+  'looking again at cut objects': '正在复查被切断的对象',
   'writing labels': '正在写出标签',
+  'numbering objects': '正在为对象编号',
+  'measuring cover': '正在测量覆盖率',
+  'closing gaps': '正在填补缝隙',
+  'numbering what is left': '正在为剩余地面编号',
   'drawing outlines': '正在勾画轮廓',
   finished: '完成',
 }

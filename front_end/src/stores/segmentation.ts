@@ -21,7 +21,10 @@ const PRESET_ORDER: PresetName[] = ['fast', 'standard', 'fine']
 interface Stored {
   checkpoint: string | null
   values: ParameterValues
+  fullCover: boolean
 }
+
+const INITIAL: Stored = { checkpoint: null, values: {}, fullCover: false }
 
 /** Keeps stored values that the server still knows and accepts; defaults for the rest. */
 export function mergeValues(
@@ -45,6 +48,7 @@ export const useSegmentationStore = defineStore('segmentation', () => {
   const specification = shallowRef<SegmentParameters | null>(null)
   const checkpoint = ref<string | null>(null)
   const values = ref<ParameterValues>({})
+  const fullCover = ref(false)
   const parameters = computed(() => specification.value?.parameters ?? [])
   const presetNames = computed(() =>
     PRESET_ORDER.filter((name) => name in (specification.value?.presets ?? {})),
@@ -86,10 +90,11 @@ export const useSegmentationStore = defineStore('segmentation', () => {
         listCheckpoints(),
         readSegmentParameters(),
       ])
-      const stored = readStored<Stored>(STORAGE_KEY, { checkpoint: null, values: {} })
+      const stored = { ...INITIAL, ...readStored<Partial<Stored>>(STORAGE_KEY, {}) }
       checkpoints.value = newCheckpoints
       specification.value = newSpecification
       values.value = mergeValues(newSpecification.parameters, stored.values)
+      fullCover.value = stored.fullCover
       chooseCheckpoint(stored.checkpoint)
       state.value = 'ready'
     } catch (error) {
@@ -99,10 +104,15 @@ export const useSegmentationStore = defineStore('segmentation', () => {
   }
 
   watch(
-    [checkpoint, values],
+    [checkpoint, values, fullCover],
     () => {
       if (state.value !== 'ready') return
-      writeStored(STORAGE_KEY, { checkpoint: checkpoint.value, values: values.value })
+      const choices: Stored = {
+        checkpoint: checkpoint.value,
+        values: values.value,
+        fullCover: fullCover.value,
+      }
+      writeStored(STORAGE_KEY, choices)
     },
     { deep: true },
   )
@@ -113,6 +123,7 @@ export const useSegmentationStore = defineStore('segmentation', () => {
     checkpoint,
     parameters,
     values,
+    fullCover,
     preset,
     presetNames,
     load,

@@ -19,6 +19,8 @@ export interface ViewSettings {
   /** Whether the result is compared with the image by a swipe line. */
   swipe: boolean
   window: PixelWindow | null
+  /** Metres per pixel that the network sees; null means the raster's own. */
+  resolutionM: number | null
 }
 
 function initialSettings(): ViewSettings {
@@ -28,16 +30,19 @@ function initialSettings(): ViewSettings {
     opacity: 0.55,
     swipe: false,
     window: null,
+    resolutionM: null,
   }
 }
 
 function fitsRaster(settings: ViewSettings, meta: RasterMeta): boolean {
   const { r, g, b } = settings.bands
-  const { window } = settings
+  const { window, resolutionM } = settings
   const inside =
     window === null ||
     (window.col + window.width <= meta.width && window.row + window.height <= meta.height)
-  return Math.max(r, g, b) <= meta.band_count && inside
+  // Metres need a place on Earth, which a file uploaded again may have lost.
+  const hasMetres = resolutionM === null || meta.georeferenced
+  return Math.max(r, g, b) <= meta.band_count && inside && hasMetres
 }
 
 /** How the current raster is shown; remembered per raster in this browser. */

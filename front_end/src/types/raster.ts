@@ -3,6 +3,9 @@ export interface SegmentationResult {
   n_objects: number
   out_raster: string
   checkpoint: string
+  /** Absent in results from before these options existed. */
+  full_cover?: boolean
+  resolution_m?: number | null
 }
 
 /** One entry of the client's list of rasters. */

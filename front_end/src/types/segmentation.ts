@@ -40,5 +40,9 @@ export interface SegmentRequest {
   rgb_index: [number, number, number]
   checkpoint?: string
   window: [number, number, number, number] | null
+  /** Label every pixel; absent: only what passes the thresholds. */
+  full_cover?: boolean
+  /** Metres per pixel that the network sees; absent: the raster's own. */
+  resolution_m?: number
   parameters: ParameterValues
 }

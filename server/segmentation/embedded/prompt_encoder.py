@@ -6,15 +6,19 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Maps are drawn at half the input's resolution.
-MAP_STRIDE = 2
-# Spread of a click, in map pixels: wide enough to survive pooling to stride 8, narrow enough to tell neighbours apart.
-CLICK_SIGMA_PX = 2.0
+# Maps are drawn on the encoder's grid.
+STRIDE = 8
+# Earlier masks come in at half the input's resolution.
+MASK_STRIDE = 2
+# Spreads of a click's bells, in cells of the grid: exactly here, about here, in this part of the image.
+SPREADS = (0.5, 1.5, 6.0)
 # Logits beyond this are equally certain.
 LOGIT_SCALE = 5.0
-N_MAPS = 6  # inside clicks, outside clicks, box, is there a box, earlier mask, is there a mask
+N_CLICK_MAPS = len(SPREADS) + 2  # the bells, then the offset from the cell's centre along x and y
+N_BOX_MAPS = 2  # share of the cell that lies in the box, is there a box
+N_MASK_MAPS = (STRIDE // MASK_STRIDE) ** 2 + 1  # the earlier mask folded to the grid, is there a mask
 PROMPT_CHANNELS = 64
-# Inside clicks, outside clicks and box, pooled to stride 8, follow the embedding: the decoder compares features there.
+# The narrow bells inside, those outside and the box follow the embedding: the decoder compares features there.
 N_POOLED = 3
 DENSE_CHANNELS = PROMPT_CHANNELS + N_POOLED
 
@@ -32,19 +36,19 @@ class PromptEncoder(nn.Module):
         super().__init__()
         self.register_buffer("logit_gain", torch.ones(()))
         self.input_size = input_size
-        unshuffled = N_MAPS * (8 // MAP_STRIDE) ** 2
-        first = nn.Conv2d(unshuffled, PROMPT_CHANNELS, 1)
-        self.embed = nn.Sequential(first, nn.GELU(), nn.Conv2d(PROMPT_CHANNELS, PROMPT_CHANNELS, 1))
+        self.embed = nn.Conv2d(2 * N_CLICK_MAPS + N_BOX_MAPS, PROMPT_CHANNELS, 1)
+        # Most prompts bring no mask, and a separate layer costs them nothing.
+        self.embed_mask = nn.Conv2d(N_MASK_MAPS, PROMPT_CHANNELS, 1, bias=False)
 
     @property
     def mask_input_size(self) -> tuple[int, int]:
         """Height and width of the low-resolution masks that go in and come out."""
-        return (self.input_size // MAP_STRIDE, self.input_size // MAP_STRIDE)
+        return (self.input_size // MASK_STRIDE, self.input_size // MASK_STRIDE)
 
     def get_dense_pe(self) -> torch.Tensor:
         """Return an empty position encoding (1, 0, S/8, S/8): the maps already tell positions."""
-        side = self.input_size // 8
-        return torch.zeros(1, 0, side, side, device=self._device())
+        side = self.input_size // STRIDE
+        return self.embed.weight.new_zeros(1, 0, side, side)
 
     def forward(
         self,
@@ -63,12 +67,12 @@ class PromptEncoder(nn.Module):
             Sparse embeddings (B, 0, 64) and dense embeddings (B, 67, S/8, S/8).
         """
         maps = self.draw(points, boxes, masks)
-        pooled = functional.avg_pool2d(maps[:, :N_POOLED], 8 // MAP_STRIDE)
-        dense = torch.cat([self.embed(functional.pixel_unshuffle(maps, 8 // MAP_STRIDE)), pooled], dim=1)
+        embedded = self.embed(maps)
+        if masks is not None:
+            embedded = embedded + self.embed_mask(self._fold(masks))
+        inside, outside, box = (maps[:, index] for index in (0, N_CLICK_MAPS, 2 * N_CLICK_MAPS))
+        dense = torch.cat([embedded, torch.stack([inside, outside, box], dim=1)], dim=1)
         return dense.new_zeros(len(dense), 0, PROMPT_CHANNELS), dense
-
-    def _device(self) -> torch.device:
-        return next(self.embed.parameters()).device
 
     def draw(
         self,
@@ -76,35 +80,51 @@ class PromptEncoder(nn.Module):
         boxes: torch.Tensor | None,
         masks: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return the maps (B, 6, S/2, S/2); see `N_MAPS` for their order."""
+        """Return the maps (B, 12, S/8, S/8): five of clicks inside, five of clicks outside, two of the box.
+
+        `masks` only tells how many prompts there are where nothing else does.
+        """
         given = next(item for item in (boxes, masks, points[0] if points else None) if item is not None)
-        side = self.input_size // MAP_STRIDE
-        device = self._device()
-        maps = torch.zeros(len(given), N_MAPS, side, side, device=device)
-        centres = torch.arange(side, device=device) * MAP_STRIDE + MAP_STRIDE / 2
+        side = self.input_size // STRIDE
+        maps = self.embed.weight.new_zeros(len(given), 2 * N_CLICK_MAPS + N_BOX_MAPS, side, side)
         if points is not None:
-            coords, labels = points
-            maps[:, 0] = _draw_clicks(coords, labels == 1, centres)
-            maps[:, 1] = _draw_clicks(coords, labels == 0, centres)
+            cells = points[0].to(maps) / STRIDE
+            _draw_clicks(maps[:, :N_CLICK_MAPS], cells, points[1] == 1)
+            _draw_clicks(maps[:, N_CLICK_MAPS : 2 * N_CLICK_MAPS], cells, points[1] == 0)
         if boxes is not None:
-            boxes = boxes.reshape(len(boxes), 4)
-            inside_x = (centres >= boxes[:, 0:1]) & (centres <= boxes[:, 2:3])
-            inside_y = (centres >= boxes[:, 1:2]) & (centres <= boxes[:, 3:4])
-            maps[:, 2] = (inside_y[:, :, None] & inside_x[:, None, :]).float()
-            maps[:, 3] = 1.0
-        if masks is not None:
-            maps[:, 4] = torch.tanh(masks[:, 0].float() / (self.logit_gain * LOGIT_SCALE))
-            maps[:, 5] = 1.0
+            maps[:, -2] = _cover(boxes.to(maps).reshape(len(boxes), 4) / STRIDE, side)
+            maps[:, -1] = 1.0
         return maps
 
+    def _fold(self, masks: torch.Tensor) -> torch.Tensor:
+        certain = torch.tanh(masks.to(self.embed.weight) / (self.logit_gain * LOGIT_SCALE))
+        folded = functional.pixel_unshuffle(certain, STRIDE // MASK_STRIDE)
+        return torch.cat([folded, torch.ones_like(folded[:, :1])], dim=1)
 
-def _draw_clicks(coords: torch.Tensor, is_drawn: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """Return (B, side, side): the largest of one bell per drawn click."""
-    sigma = CLICK_SIGMA_PX * MAP_STRIDE
-    bells = torch.exp(-((coords[:, :, :, None].float() - centres) ** 2) / (2 * sigma**2))
-    # Outer product of the bells along y and along x, one click after the other: N is small, the maps are not.
-    drawn = torch.zeros(len(coords), len(centres), len(centres), device=centres.device)
-    for index in range(coords.shape[1]):
-        bell = bells[:, index, 1, :, None] * bells[:, index, 0, None, :]
-        drawn = torch.maximum(drawn, bell * is_drawn[:, index, None, None])
-    return drawn
+
+def _draw_clicks(maps: torch.Tensor, cells: torch.Tensor, is_drawn: torch.Tensor) -> None:
+    """Draw clicks into `maps`, (B, 5, side, side); `cells` (B, N, 2) are x, y in cells of the grid."""
+    side = maps.shape[-1]
+    centres = torch.arange(side, device=maps.device) + 0.5
+    away = centres - cells[..., None]
+    # Outer products of bells along y and x, one click after the other: N is small, the maps are not.
+    for number in range(cells.shape[1]):
+        drawn = is_drawn[:, number, None, None]
+        for index, spread in enumerate(SPREADS):
+            bell = torch.exp(-(away[:, number] ** 2) / (2 * spread**2))
+            bells = bell[:, 1, :, None] * bell[:, 0, None, :] * drawn
+            torch.maximum(maps[:, index], bells, out=maps[:, index])
+            if index == 0:
+                nearest = bells >= maps[:, 0]
+                for axis in (0, 1):
+                    offset = away[:, number, axis, None, :] if axis == 0 else away[:, number, axis, :, None]
+                    map_of_axis = maps[:, len(SPREADS) + axis]
+                    map_of_axis.copy_(torch.where(nearest, bells * offset, map_of_axis))
+
+
+def _cover(boxes: torch.Tensor, side: int) -> torch.Tensor:
+    """Return (B, side, side): which share of every cell lies in the box; `boxes` (B, 4) x0, y0, x1, y1 in cells."""
+    starts = torch.arange(side, device=boxes.device)
+    low, high = boxes[:, :2, None], boxes[:, 2:, None]
+    along = (torch.minimum(high, starts + 1) - torch.maximum(low, starts)).clamp(min=0)
+    return along[:, 1, :, None] * along[:, 0, None, :]

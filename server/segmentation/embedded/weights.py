@@ -13,8 +13,8 @@ from server.errors import CheckpointMissing
 from server.segmentation.embedded.model import EmbeddedSam, build_embedded_sam
 
 FORMAT = "segment-anything-rs embedded sam"
-VERSION = "1"
-ARCHITECTURE = "dense prompt maps, convolutions, attention at stride 32; input 512, masks at stride 2"
+VERSION = "2"
+ARCHITECTURE = "dense prompt maps, a rating stage at strides 8 to 32, a drawing stage to stride 2; input 512"
 
 
 def save_embedded_sam(model: EmbeddedSam, path: Path, metadata: Mapping[str, str]) -> None:
@@ -30,14 +30,7 @@ def load_embedded_sam(path: Path) -> EmbeddedSam:
     Raises:
         CheckpointMissing: the file is absent, damaged, or made for another network.
     """
-    if not path.is_file():
-        raise CheckpointMissing(f"The embedded checkpoint {path.name} is missing; restore it from the repository.")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
-    except SafetensorError as error:
-        raise CheckpointMissing(f"{path.name} is not a readable safetensors file: {error}.") from error
+    header, tensors = _read(path)
     if (header.get("format"), header.get("version")) != (FORMAT, VERSION):
         found = f'"{header.get("format")}" version {header.get("version")}'
         raise CheckpointMissing(f'{path.name} holds {found}; expected "{FORMAT}" version {VERSION}.')
@@ -48,3 +41,30 @@ def load_embedded_sam(path: Path) -> EmbeddedSam:
         raise CheckpointMissing(f"{path.name} was made for another network: {str(error).splitlines()[-1]}") from error
     # Channels last makes the convolutions on a processor a third faster.
     return model.eval().to(memory_format=torch.channels_last)
+
+
+def load_fitting_weights(model: EmbeddedSam, path: Path) -> list[str]:
+    """Copy those tensors of a file, of any version, that have the name and shape of one of `model`.
+
+    Returns:
+        The names of the parts of `model` that keep their own values.
+
+    Raises:
+        CheckpointMissing: the file is absent or not readable.
+    """
+    own = model.state_dict()
+    fitting = {name: value for name, value in _read(path)[1].items() if name in own and own[name].shape == value.shape}
+    model.load_state_dict(fitting, strict=False)
+    return sorted(own.keys() - fitting.keys())
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Return header and tensors of a file, those in float32."""
+    if not path.is_file():
+        raise CheckpointMissing(f"The embedded checkpoint {path.name} is missing; restore it from the repository.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - not a dict
+            return file.metadata() or {}, tensors
+    except SafetensorError as error:
+        raise CheckpointMissing(f"{path.name} is not a readable safetensors file: {error}.") from error

@@ -108,3 +108,15 @@ def test_postprocess_equals_sams(untrained: EmbeddedSam) -> None:
 def test_it_stays_small() -> None:
     n_parameters = sum(parameter.numel() for parameter in build_embedded_sam(64).parameters())
     assert 2 * n_parameters < 16e6
+
+
+def test_the_two_stages_give_what_one_call_gives(untrained: EmbeddedSam) -> None:
+    decoder = untrained.mask_decoder
+    points = (torch.tensor([[[20.0, 30.0]], [[90.0, 70.0]], [[5.0, 120.0]]]), torch.ones(3, 1))
+    with torch.no_grad():
+        embeddings = untrained.image_encoder(torch.randn(1, 3, 128, 128))
+        masks, quality = decode(untrained, embeddings, points)
+        rated, features = decoder.rate(embeddings, untrained.prompt_encoder(points, None, None)[1])
+        second_only = decoder.draw(embeddings, features[1:2])
+    torch.testing.assert_close(rated, quality)
+    torch.testing.assert_close(second_only, masks[1:2])
