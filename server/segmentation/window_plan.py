@@ -10,8 +10,8 @@ from itertools import pairwise, product
 from server.rasters.windows import PixelWindow, plan_starts
 from server.segmentation.rectangles import intersect
 
-# Share of a window that its neighbour sees too. A third is the least with which two unreliable rims leave a strip in
-# the middle of the overlap that both windows see well, several times as wide as the rims' own error.
+# Share of a window that its neighbour sees too. Between two unreliable rims it leaves a strip, half as wide as the
+# overlap, that both windows see well; more overlap would cost more windows than the second look does.
 OVERLAP_SHARE = 0.25
 # Share of a window along its inner borders where networks see too little context to be trusted.
 RIM_SHARE = 1 / 16

@@ -20,17 +20,26 @@ MAX_CLICKS_PER_IMAGE = 24
 SHIFTS = np.linspace(-1.5, 1.5, 13)
 # A mask this good should pass SAM's default stability threshold of 0.95 in three of four cases.
 GOOD_IOU, STABILITY_THRESHOLD, PASSING_SHARE = 0.6, 0.95, 0.75
+MAX_GAIN = 32.0
 # This expected IoU is given the predicted IoU 0.88, SAM's default threshold.
 EXPECTED_IOU_AT_DEFAULT, DEFAULT_THRESHOLD = 0.55, 0.88
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network said to one click, each (1, 1, h, w): the chosen mask, what was meant, and what is known."""
+    """What the network said to one click.
+
+    Attributes:
+        logits: (1, 1, h, w), the chosen mask.
+        targets: (1, 1, h, w), what was meant.
+        known: (1, 1, h, w), where that is known.
+        quality: predicted IoU of the mask, 0..1.
+    """
 
     logits: torch.Tensor
     targets: torch.Tensor
     known: torch.Tensor
+    quality: float
 
 
 def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:
@@ -38,18 +47,31 @@ def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:
     network.set_calibration(1.0, 0.0, 0.0)
     answers = [answer for image in images for answer in _click_on_everything(network, image)]
     shift = max(SHIFTS, key=lambda shift: float(np.mean([_iou(answer, shift) for answer in answers])))
-    good = [answer.logits + shift for answer in answers if _iou(answer, shift) > GOOD_IOU]
-    quality_shift = _log_odds(DEFAULT_THRESHOLD) - _log_odds(EXPECTED_IOU_AT_DEFAULT)
+    ious = [_iou(answer, shift) for answer in answers]
+    good = [answer.logits + shift for answer, iou in zip(answers, ious, strict=True) if iou > GOOD_IOU]
+    quality_shift = find_quality_shift([answer.quality for answer in answers], ious)
     network.set_calibration(find_gain(good), float(shift), quality_shift)
+
+
+def find_quality_shift(qualities: Sequence[float], ious: Sequence[float]) -> float:
+    """Return what to add to the log-odds of predicted IoUs so that the default threshold means the expected IoU.
+
+    The expected IoU is a straight line over the log-odds of what was predicted, fitted to all answers. Where that line
+    does not rise, predictions tell nothing and are taken at their word.
+    """
+    odds = np.array([_log_odds(min(max(quality, 1e-4), 1 - 1e-4)) for quality in qualities])
+    slope, start = np.polyfit(odds, ious, 1)
+    meant = (EXPECTED_IOU_AT_DEFAULT - start) / slope if slope > 0.01 else _log_odds(EXPECTED_IOU_AT_DEFAULT)
+    return _log_odds(DEFAULT_THRESHOLD) - float(meant)
 
 
 def find_gain(logits: Sequence[torch.Tensor]) -> float:
     """Return the smallest factor, at least 1, with which enough of these masks are stable; 1 without masks."""
-    for gain in np.linspace(1, 8, 29):
+    for gain in np.linspace(1, MAX_GAIN, 63):
         n_stable = sum(stability(one * gain) >= STABILITY_THRESHOLD for one in logits)
         if n_stable >= PASSING_SHARE * len(logits):
             return float(gain)
-    return 8.0
+    return MAX_GAIN
 
 
 def stability(logits: torch.Tensor, offset: float = 1.0) -> float:
@@ -67,7 +89,8 @@ def _click_on_everything(network: EmbeddedSam, image: LabelledImage) -> Iterator
         _, quality, logits = predictor.predict(np.array([centre_click(meant)]), np.array([1]))
         target = to_mask_resolution(torch.from_numpy(meant[None]))
         chosen = torch.from_numpy(logits[quality.argmax()])[None, None]
-        yield Answer(functional.interpolate(chosen, target.shape[-2:], mode="bilinear"), target, known)
+        drawn = functional.interpolate(chosen, target.shape[-2:], mode="bilinear")
+        yield Answer(drawn, target, known, float(quality.max()))
 
 
 def _iou(answer: Answer, shift: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from server.segmentation.embedded import build_embedded_sam
-from server.training.calibration import calibrate, find_gain, stability
+from server.training.calibration import calibrate, find_gain, find_quality_shift, stability
 from server.training.labelled_images import LabelledImage
 
 
@@ -61,3 +61,17 @@ def test_calibration_changes_no_order_and_no_mask_but_by_the_shift() -> None:
     assert ((sharper > 0) == (masks > 0)).all()
     assert (higher > quality).all()
     assert higher.argsort().tolist() == quality.argsort().tolist()
+
+
+def test_the_default_threshold_means_the_expected_iou() -> None:
+    """Predictions that are too low by a constant in their log-odds: 0.2 where the masks reach 0.55."""
+    odds = np.linspace(-3, 1, 50)
+    qualities = 1 / (1 + np.exp(-odds))
+    ious = 0.55 + 0.1 * (odds - np.log(0.2 / 0.8))
+    shift = find_quality_shift(qualities.tolist(), ious.tolist())
+    assert 1 / (1 + np.exp(-(np.log(0.2 / 0.8) + shift))) == pytest.approx(0.88)
+
+
+def test_predictions_that_tell_nothing_are_taken_at_their_word() -> None:
+    shift = find_quality_shift([0.2, 0.5, 0.8], [0.5, 0.5, 0.5])
+    assert 1 / (1 + np.exp(-(np.log(0.55 / 0.45) + shift))) == pytest.approx(0.88)
