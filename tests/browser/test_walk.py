@@ -46,7 +46,8 @@ def pass_question(server: ServerProcess, page: Page) -> None:
 
 
 def wait_for_map(page: Page) -> None:
-    """Wait until the map has drawn all it asked for."""
+    """Wait until the map is on the page (it loads after the list of rasters) and has drawn all it asked for."""
+    page.wait_for_function("() => window.rsMap !== undefined")
     page.evaluate(
         "() => new Promise(done => { window.rsMap.once('rendercomplete', () => done(true)); window.rsMap.render() })"
     )
