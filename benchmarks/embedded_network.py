@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import torch
 
 from benchmarks.timing import median_seconds
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER
-from server.segmentation.embedded import load_embedded_sam
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
+from server.segmentation.networks.embedded import load_embedded_sam
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from server.rasters.windows import Patch, PixelWindow
 from server.segmentation.mask_records import MaskRecord, Thresholds, crop_mask
-from server.segmentation.rectangles import bottom, right
+from server.segmentation.whole_raster.rectangles import bottom, right
 from server.training.scenes import generate_scene
 
 Labels = NDArray[np.int32]

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from benchmarks.known_objects import ArrayReader, Errors, KnowingGenerator, Labels, paint_mosaic
 from server.rasters.windows import PixelWindow
-from server.segmentation.looking import Viewer
 from server.segmentation.mask_records import MaskGenerator, Thresholds
-from server.segmentation.object_search import ObjectSearch
-from server.segmentation.painting import Painter, number_visible
-from server.segmentation.piece_store import PieceStore
 from server.segmentation.progress import Progress, Span
-from server.segmentation.rectangles import intersect
-from server.segmentation.window_plan import WindowPlan, plan_grid
+from server.segmentation.whole_raster.looking import Viewer
+from server.segmentation.whole_raster.object_search import ObjectSearch
+from server.segmentation.whole_raster.painting import Painter, number_visible
+from server.segmentation.whole_raster.piece_store import PieceStore
+from server.segmentation.whole_raster.rectangles import intersect
+from server.segmentation.whole_raster.window_plan import WindowPlan, plan_grid
 
 OFFSETS_PX = (0, 37, 91)
 # An id is a part of an object where it covers this share of it.
@@ -264,8 +264,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measure_checkpoint(chosen: argparse.Namespace) -> SeamFigures:
-    from server.segmentation.checkpoints import CHECKPOINT_FOLDER
     from server.segmentation.model_store import ModelStore
+    from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
     from server.segmentation.parameters import PRESETS, MaskGeneratorSettings
 
     values = {**PRESETS["standard"], "points_per_side": chosen.points_per_side}

@@ -16,7 +16,7 @@ from benchmarks.automatic_masks.networks import Subject, prepared_subject
 from benchmarks.automatic_masks.parity import measure_parity
 from benchmarks.automatic_masks.speed import measure_bf16, measure_speed
 from benchmarks.automatic_masks.stages import measure_stages
-from server.segmentation.loading import choose_device
+from server.segmentation.networks.loading import choose_device
 from server.segmentation.parameters import MaskGeneratorSettings
 
 PARTS = ("parity", "speed", "memory", "stages")

@@ -16,7 +16,7 @@ import torch
 from benchmarks.automatic_masks.images import speed_picture
 from benchmarks.automatic_masks.networks import Subject
 from benchmarks.automatic_masks.sides import make_ours, make_package
-from server.segmentation.loading import load_network
+from server.segmentation.networks.loading import load_network
 from server.segmentation.parameters import MaskGeneratorSettings
 
 REPOSITORY = Path(__file__).parents[2]

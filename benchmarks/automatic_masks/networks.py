@@ -17,8 +17,8 @@ from segment_anything import SamPredictor, sam_model_registry
 from segment_anything.utils.amg import build_point_grid, calculate_stability_score
 from torch.nn import functional
 
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER
-from server.segmentation.loading import load_network
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
+from server.segmentation.networks.loading import load_network
 from server.segmentation.parameters import MaskGeneratorSettings
 
 SEED = 20261121

@@ -14,8 +14,8 @@ from segment_anything.utils.amg import rle_to_mask
 from benchmarks.automatic_masks.images import Picture
 from benchmarks.automatic_masks.networks import Subject
 from benchmarks.automatic_masks.sides import PackageRecords, make_ours, make_package
-from server.segmentation.caching_predictor import EmbeddingCache
 from server.segmentation.mask_records import MaskRecord
+from server.segmentation.networks.caching_predictor import EmbeddingCache
 from server.segmentation.parameters import MaskGeneratorSettings
 
 CACHE_BYTES = 1 << 29

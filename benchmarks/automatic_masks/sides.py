@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.utils.amg import MaskData
 
-from server.segmentation.automatic import AutomaticMaskGenerator
-from server.segmentation.caching_predictor import CachingPredictor, EmbeddingCache
+from server.segmentation.automatic.generator import AutomaticMaskGenerator
 from server.segmentation.mask_records import MaskRecord
+from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
+from server.segmentation.networks.precision import Precision
 from server.segmentation.parameters import MaskGeneratorSettings
-from server.segmentation.precision import Precision
 
 PackageRecords = list[dict[str, Any]]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.automatic_masks.parity import REDUCED, match_share
 from benchmarks.automatic_masks.sides import make_ours, make_package
 from server.errors import BadParameter
+from server.segmentation.networks.precision import check_precision
 from server.segmentation.parameters import MaskGeneratorSettings
-from server.segmentation.precision import check_precision
 
 WARM_UP_POINTS_PER_SIDE = 8
 

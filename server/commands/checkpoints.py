@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER, Checkpoint, list_checkpoints
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, Checkpoint, list_checkpoints
 
 ROW = "{:<24} {:<9} {:>12} {:>6}  {:<9} {:<11} {}"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER
-from server.segmentation.fetch import fetch_checkpoint
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
+from server.segmentation.networks.fetch import fetch_checkpoint
 
 
 def add_parser(commands: Any) -> None:

@@ -16,10 +16,10 @@ from server.errors import BadParameter
 from server.rasters.opening import check_raster
 from server.rasters.preview import check_band_indexes, default_band_indexes
 from server.rasters.windows import PixelWindow
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from server.segmentation.engine import SegmentationEngine
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings, describe_parameters
-from server.segmentation.whole_raster import LABELS, OBJECTS, SegmentRequest, SegmentResult
+from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentRequest, SegmentResult
 from server.vectors.exports import export_objects
 
 VECTOR_KINDS = {".gpkg": "gpkg", ".geojson": "geojson", ".zip": "shp", ".json": "coco"}

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     import torch  # here, because the other commands must start without it
 
-    from server.segmentation.heap import keep_freed_memory
+    from server.segmentation.networks.heap import keep_freed_memory
     from server.training.loop import TrainingSettings, train
 
     torch.set_num_threads(arguments.threads)
@@ -82,7 +82,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _print_scores(weights: Path, data: Path | None) -> None:
     """Print how well one centre click works on images that training did not see."""
-    from server.segmentation.embedded import load_embedded_sam
+    from server.segmentation.networks.embedded import load_embedded_sam
     from server.training.evaluation import score_centre_clicks
     from server.training.labelled_images import FIRST_HELD_OUT_SEED, synthetic_images
     from server.training.real_imagery import read_buildings, read_dubai

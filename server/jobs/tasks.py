@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from server.jobs.records import JobRecord
 from server.rasters.windows import PixelWindow
 from server.segmentation.parameters import MaskGeneratorSettings
-from server.segmentation.whole_raster import SegmentRequest, SegmentResult
+from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
 
 Report = Callable[[float, str], None]
 
 
 class Segment(Protocol):
-    """Segments `source` into files under `folder`; see `server.segmentation.whole_raster`."""
+    """Segments `source` into files under `folder`; see `server.segmentation.whole_raster.segmenting`."""
 
     def __call__(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
         """Write the result into `folder` and return its summary."""

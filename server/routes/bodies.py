@@ -9,7 +9,7 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.errors import BadParameter, TooLarge
-from server.segmentation.whole_raster import MAX_RESOLUTION_M, MIN_RESOLUTION_M
+from server.segmentation.whole_raster.segmenting import MAX_RESOLUTION_M, MIN_RESOLUTION_M
 
 RasterName = Annotated[str | None, Field(default=None, description="Name given at upload; absent: the latest raster.")]
 BandIndex = Annotated[int, Field(ge=1, le=100_000, description="Band number, starting at 1.")]

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from server.routes.documentation import Operation, documented
 from server.routes.services import services
-from server.segmentation.checkpoints import list_checkpoints
+from server.segmentation.networks.checkpoints import list_checkpoints
 
 blueprint = Blueprint("checkpoints", __name__)
 

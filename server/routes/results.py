@@ -15,7 +15,7 @@ from server.routes.bodies import DownloadQuery, MaskPreviewQuery, ObjectQuery, r
 from server.routes.documentation import Operation, documented
 from server.routes.rasters import find_raster
 from server.routes.services import services
-from server.segmentation.whole_raster import LABELS, OBJECTS
+from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
 from server.vectors.exports import export_objects
 from server.vectors.objects import find_object
 

@@ -18,7 +18,7 @@ from server.routes.errors import answer_failed_job
 from server.routes.guards import current_client
 from server.routes.rasters import find_raster
 from server.routes.services import services
-from server.segmentation.checkpoints import list_checkpoints
+from server.segmentation.networks.checkpoints import list_checkpoints
 from server.segmentation.parameters import PARAMETERS, PRESETS, MaskGeneratorSettings, describe_parameters
 
 blueprint = Blueprint("segment", __name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from server.segmentation.model_store import ModelStore
 from server.segmentation.progress import Report
-from server.segmentation.whole_raster import SegmentRequest, SegmentResult, segment_raster
+from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
 
 
 class SegmentationEngine:

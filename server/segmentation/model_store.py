@@ -11,14 +11,14 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
-from server.segmentation.heap import keep_freed_memory
 from server.segmentation.mask_records import MaskGenerator
+from server.segmentation.networks.heap import keep_freed_memory
 from server.segmentation.parameters import MaskGeneratorSettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from server.segmentation.caching_predictor import EmbeddingCache
+    from server.segmentation.networks.caching_predictor import EmbeddingCache
 
 # Two networks let clients with different checkpoints take turns; more would fill the memory (ViT-H takes 2.6 GB).
 MAX_LOADED = 2
@@ -41,7 +41,7 @@ class ModelStore:
             folder: where the checkpoints lie.
             device: "auto", "cpu" or "cuda".
             embedding_cache_bytes: memory for encoder outputs kept for reuse; 0 keeps none.
-            precision: "float32", "bfloat16" or "float16"; see `server.segmentation.precision`.
+            precision: "float32", "bfloat16" or "float16"; see `server.segmentation.networks.precision`.
         """
         self._folder = folder
         self._precision = precision
@@ -66,8 +66,8 @@ class ModelStore:
             BadParameter: no checkpoint has that name, the device cannot be used, or it is slow with the precision.
             CheckpointMissing: its file is absent or not readable as weights.
         """
-        from server.segmentation.loading import choose_device, load_network
-        from server.segmentation.precision import check_precision
+        from server.segmentation.networks.loading import choose_device, load_network
+        from server.segmentation.networks.precision import check_precision
 
         with self._loading:
             if checkpoint not in self._networks:
@@ -97,14 +97,14 @@ class ModelStore:
             BadParameter: see `load`.
             CheckpointMissing: see `load`.
         """
-        from server.segmentation.automatic import AutomaticMaskGenerator
-        from server.segmentation.caching_predictor import CachingPredictor
+        from server.segmentation.automatic.generator import AutomaticMaskGenerator
+        from server.segmentation.networks.caching_predictor import CachingPredictor
 
         predictor = CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache(), self._precision)
         return AutomaticMaskGenerator(predictor, settings, check, lambda: self._alone(check))
 
     def _embedding_cache(self) -> EmbeddingCache:
-        from server.segmentation.caching_predictor import EmbeddingCache
+        from server.segmentation.networks.caching_predictor import EmbeddingCache
 
         with self._loading:
             if self._cache is None:

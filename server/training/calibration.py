@@ -11,7 +11,7 @@ import torch
 from segment_anything import SamPredictor
 from torch.nn import functional
 
-from server.segmentation.embedded import EmbeddedSam
+from server.segmentation.networks.embedded import EmbeddedSam
 from server.training.labelled_images import UNKNOWN, LabelledImage, object_ids
 from server.training.losses import mask_ious, to_mask_resolution
 from server.training.prompts import centre_click

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from segment_anything import SamPredictor
 
-from server.segmentation.embedded import EmbeddedSam
+from server.segmentation.networks.embedded import EmbeddedSam
 from server.training.labelled_images import UNKNOWN, LabelledImage
 from server.training.prompts import centre_click
 from server.training.scene_canvas import Mask

@@ -14,8 +14,13 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from server.segmentation.embedded import EmbeddedSam, build_embedded_sam, load_fitting_weights, save_embedded_sam
-from server.segmentation.embedded.model import INPUT_SIZE
+from server.segmentation.networks.embedded import (
+    EmbeddedSam,
+    build_embedded_sam,
+    load_fitting_weights,
+    save_embedded_sam,
+)
+from server.segmentation.networks.embedded.model import INPUT_SIZE
 from server.training.batches import Batch, draw_batch
 from server.training.calibration import calibrate
 from server.training.labelled_images import Source, draw_crop

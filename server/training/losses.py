@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from server.segmentation.embedded.prompt_encoder import MASK_STRIDE
+from server.segmentation.networks.embedded.prompt_encoder import MASK_STRIDE
 
 # Share of the loss that the two masks which fit worse receive, so that none of the three forgets to learn.
 OTHERS_SHARE = 0.06

@@ -15,7 +15,7 @@ from server.errors import BadParameter, TooLarge, UserError
 from server.rasters.formats import SIDE_FILE_SUFFIXES, is_side_file, side_file_stem
 from server.rasters.opening import check_raster, raster_suffix
 from server.rasters.side_files import attach_side_file
-from server.segmentation.whole_raster import LABELS, OBJECTS
+from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
 from server.vectors.placing_again import is_placed_like, place_again
 
 

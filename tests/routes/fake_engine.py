@@ -10,7 +10,7 @@ import numpy as np
 
 from server.segmentation.mask_records import MaskRecord, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
-from server.segmentation.whole_raster import SegmentRequest, SegmentResult, segment_raster
+from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
 
 
 class SquareGenerator:

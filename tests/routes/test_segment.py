@@ -15,7 +15,7 @@ import rasterio
 from rasterio.io import MemoryFile
 
 from server.segmentation.parameters import PARAMETERS
-from server.segmentation.whole_raster import SegmentRequest
+from server.segmentation.whole_raster.segmenting import SegmentRequest
 from tests.routes.support import assert_error, upload, with_token
 
 ASYNC = {"Prefer": "respond-async"}

@@ -10,10 +10,10 @@ import pyogrio
 import pytest
 import rasterio
 
-from server.segmentation.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.engine import SegmentationEngine
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.parameters import PRESETS, MaskGeneratorSettings
-from server.segmentation.whole_raster import SegmentRequest
+from server.segmentation.whole_raster.segmenting import SegmentRequest
 
 # Roofs (col, row, width, height) of three sizes on a meadow.
 ROOFS = [(60, 50, 90, 60), (250, 70, 60, 110), (380, 300, 70, 70), (90, 250, 120, 80), (300, 420, 50, 40)]

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from server.errors import BadParameter, Cancelled
-from server.segmentation import loading, model_store
+from server.segmentation import model_store
 from server.segmentation.model_store import ModelStore
+from server.segmentation.networks import loading
 from server.segmentation.parameters import MaskGeneratorSettings
 
 SETTINGS = MaskGeneratorSettings.from_mapping({"points_per_side": 4, "pred_iou_thresh": 0.0})

@@ -96,7 +96,7 @@ def test_presets_are_valid_and_json() -> None:
 
 
 def test_importing_needs_no_torch() -> None:
-    modules = "server.segmentation.parameters, server.segmentation.checkpoints, server.segmentation.engine"
+    modules = "server.segmentation.parameters, server.segmentation.networks.checkpoints, server.segmentation.engine"
     commands = "server.commands.segment, server.commands.checkpoints, server.commands.fetch"
     code = f"import sys, {modules}, {commands}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

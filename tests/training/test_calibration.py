@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from server.segmentation.embedded import build_embedded_sam
+from server.segmentation.networks.embedded import build_embedded_sam
 from server.training.calibration import calibrate, find_gain, find_quality_shift, stability
 from server.training.labelled_images import LabelledImage
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from server.segmentation.embedded import build_embedded_sam, load_embedded_sam
+from server.segmentation.networks.embedded import build_embedded_sam, load_embedded_sam
 from server.training.batches import draw_batch
 from server.training.evaluation import iou, score_centre_clicks
 from server.training.labelled_images import LabelledImage, Source

@@ -1,0 +1,1 @@
+"""SAM's automatic masks: every object of one patch, from clicks on a grid."""

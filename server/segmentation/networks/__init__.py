@@ -1,0 +1,1 @@
+"""Networks: checkpoints found, fetched and loaded, and the way from an image and clicks to their outputs."""

@@ -1,0 +1,194 @@
+"""The mask decoder: rates every prompt on a coarse sketch, and draws the fine masks only of those that are wanted."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from server.segmentation.networks.embedded.image_encoder import DETAIL_CHANNELS, EMBEDDING_CHANNELS, FEATURE_CHANNELS
+from server.segmentation.networks.embedded.layers import AttentionBlock, ResidualBlock, make_norm
+from server.segmentation.networks.embedded.prompt_encoder import N_POOLED, PROMPT_CHANNELS
+
+N_MASKS = 3
+# Similarities are computed in several subspaces, so that colour, texture and edges can be told apart.
+N_SUBSPACES, SUBSPACE_CHANNELS = 8, 16
+CHANNELS, MIDDLE_CHANNELS, DEEP_CHANNELS = PROMPT_CHANNELS, 96, 128
+N_ATTENTION_BLOCKS, N_HEADS = 2, 4
+QUALITY_CHANNELS = 96
+# On a processor, activations of a few prompts stay in its cache; of sixty they do not, and take four times as long.
+N_PROMPTS_AT_ONCE = 4
+
+
+class MaskDecoder(nn.Module):
+    """One image embedding and B prompts to masks (B, 3, S/2, S/2) and their predicted IoU (B, 3).
+
+    It works in two stages that can be called one by one: `rate` gives the predicted IoU and costs little, `draw` gives
+    the masks. `forward` is both.
+
+    Attributes:
+        logit_gain: factor on the logits, which sharpens masks so that stability scores compare with SAM's.
+        logit_shift: added to the logits before that, which corrects masks that are all too large or too small.
+        quality_shift: added to the log-odds of the predicted IoU; it keeps their order.
+    """
+
+    logit_gain: torch.Tensor
+    logit_shift: torch.Tensor
+    quality_shift: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("logit_gain", torch.ones(()))
+        self.register_buffer("logit_shift", torch.zeros(()))
+        self.register_buffer("quality_shift", torch.zeros(()))
+        self.keys = nn.Conv2d(EMBEDDING_CHANNELS, N_SUBSPACES * SUBSPACE_CHANNELS, 1)
+        self.image = nn.Conv2d(EMBEDDING_CHANNELS, CHANNELS, 1)
+        self.similarity = nn.Conv2d(N_POOLED * N_SUBSPACES, CHANNELS, 1)
+        self.down16 = nn.Sequential(make_norm(CHANNELS), nn.GELU(), nn.Conv2d(CHANNELS, MIDDLE_CHANNELS, 3, 2, 1))
+        self.middle = ResidualBlock(MIDDLE_CHANNELS)
+        self.down32 = nn.Sequential(
+            make_norm(MIDDLE_CHANNELS), nn.GELU(), nn.Conv2d(MIDDLE_CHANNELS, DEEP_CHANNELS, 3, 2, 1)
+        )
+        self.deep = nn.Sequential(*(AttentionBlock(DEEP_CHANNELS, N_HEADS) for _ in range(N_ATTENTION_BLOCKS)))
+        self.up16 = nn.Conv2d(DEEP_CHANNELS, MIDDLE_CHANNELS, 1)
+        self.up8 = nn.Conv2d(MIDDLE_CHANNELS, CHANNELS, 1)
+        self.sketch = nn.Sequential(make_norm(CHANNELS), nn.GELU(), nn.Conv2d(CHANNELS, 4 * N_MASKS, 1))
+        # Mean of the features inside and outside a sketch, its certainty and its area.
+        self.quality = nn.Sequential(
+            nn.Linear(2 * CHANNELS + 2 + N_MASKS, QUALITY_CHANNELS),
+            nn.GELU(),
+            nn.Linear(QUALITY_CHANNELS, QUALITY_CHANNELS),
+            nn.GELU(),
+            nn.Linear(QUALITY_CHANNELS, 1),
+        )
+        self.leave = ResidualBlock(CHANNELS)
+        self.up4 = nn.Conv2d(CHANNELS, 4 * DETAIL_CHANNELS, 1)
+        self.mix4 = nn.Sequential(
+            make_norm(DETAIL_CHANNELS), nn.GELU(), nn.Conv2d(DETAIL_CHANNELS, DETAIL_CHANNELS, 3, 1, 1)
+        )
+        self.masks = nn.Sequential(
+            make_norm(DETAIL_CHANNELS), nn.GELU(), nn.Conv2d(DETAIL_CHANNELS, 4 * N_MASKS, 3, 1, 1)
+        )
+
+    def forward(
+        self,
+        image_embeddings: torch.Tensor,
+        image_pe: torch.Tensor,  # noqa: ARG002 - part of SAM's signature; positions are in the prompt maps
+        sparse_prompt_embeddings: torch.Tensor,  # noqa: ARG002 - part of SAM's signature; always empty here
+        dense_prompt_embeddings: torch.Tensor,
+        multimask_output: bool,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Decode B prompts on one image.
+
+        Args:
+            image_embeddings: (1, 256, S/8, S/8), or (B, …) with one image per prompt.
+            image_pe: ignored.
+            sparse_prompt_embeddings: ignored.
+            dense_prompt_embeddings: (B, 67, S/8, S/8).
+            multimask_output: True for three masks, False for the one the network expects to be best.
+
+        Returns:
+            Logits (B, 3 or 1, S/2, S/2) and predicted IoU (B, 3 or 1), 0..1.
+        """
+        quality, features = self.rate(image_embeddings, dense_prompt_embeddings)
+        masks = self.draw(image_embeddings, features)
+        if multimask_output:
+            return masks, quality
+        best = quality.argmax(dim=1)
+        rows = torch.arange(len(masks), device=masks.device)
+        return masks[rows, best].unsqueeze(1), quality[rows, best].unsqueeze(1)
+
+    def rate(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the first stage.
+
+        Args:
+            embeddings: (1, 256, S/8, S/8), or (B, …) with one image per prompt.
+            dense: (B, 67, S/8, S/8).
+
+        Returns:
+            Predicted IoU (B, 3), 0..1, and the features (B, 64, S/8, S/8) that `draw` goes on from.
+        """
+        image, keys = self.image(embeddings), self._make_keys(embeddings)
+        parts = self._split(dense) if len(embeddings) == 1 else [dense]
+        features = torch.cat([self._look(image, keys, part) for part in parts])
+        return self._rate(self.draw_sketch(features).detach(), features), features
+
+    def draw(self, embeddings: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Run the second stage.
+
+        Args:
+            embeddings: as in `rate`.
+            features: what `rate` returned, or some rows of it.
+
+        Returns:
+            Logits (B, 3, S/2, S/2).
+        """
+        detail = functional.pixel_shuffle(embeddings[:, FEATURE_CHANNELS:], 2)
+        parts = self._split(features) if len(embeddings) == 1 else [features]
+        masks = torch.cat([self._draw(detail, part) for part in parts])
+        return (masks + self.logit_shift) * self.logit_gain
+
+    def draw_sketch(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the first stage's coarse logits (B, 3, S/4, S/4); training shows them what is meant, too."""
+        return functional.pixel_shuffle(self.sketch(features), 2)
+
+    def _split(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        is_split = not self.training and batch.device.type == "cpu"
+        return torch.split(batch, N_PROMPTS_AT_ONCE) if is_split else (batch,)
+
+    def _look(self, image: torch.Tensor, keys: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
+        """Return the first stage's features (B, 64, S/8, S/8)."""
+        prompt, pooled = dense[:, :PROMPT_CHANNELS], dense[:, PROMPT_CHANNELS:]
+        stride8 = image + prompt + self.similarity(_compare(keys, pooled))
+        stride16 = self.middle(self.down16(stride8))
+        stride32 = self.deep(self.down32(stride16))
+        stride16 = stride16 + functional.interpolate(self.up16(stride32), scale_factor=2.0, mode="bilinear")
+        result: torch.Tensor = stride8 + functional.interpolate(self.up8(stride16), scale_factor=2.0, mode="bilinear")
+        return result
+
+    def _draw(self, detail: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the logits (B, 3, S/2, S/2): the sketch, and what the fine features correct."""
+        stride8 = self.leave(features)
+        stride4 = functional.pixel_shuffle(self.up4(stride8), 2) + detail
+        stride4 = stride4 + self.mix4(stride4)
+        corrections = functional.pixel_shuffle(self.masks(stride4), 2)
+        return corrections + functional.interpolate(self.draw_sketch(features), scale_factor=2.0, mode="bilinear")
+
+    def _make_keys(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return unit vectors (B, 8, 16, h, w) to compare positions with."""
+        keys: torch.Tensor = self.keys(embeddings)
+        split = keys.reshape(len(keys), N_SUBSPACES, SUBSPACE_CHANNELS, *keys.shape[-2:])
+        return functional.normalize(split, dim=2)
+
+    def _rate(self, masks: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the predicted IoU (B, 3) from the features inside and outside each sketch."""
+        inside = functional.avg_pool2d(torch.sigmoid(masks), 2).flatten(2)
+        flat = features.flatten(2)
+        area = inside.sum(dim=2, keepdim=True)
+        mean_inside = torch.einsum("bmp,bcp->bmc", inside, flat) / area.clamp(min=1e-3)
+        outside = flat.sum(dim=2)[:, None] - mean_inside * area
+        mean_outside = outside / (inside.shape[2] - area).clamp(min=1e-3)
+        certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
+        share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
+        which = torch.eye(N_MASKS, device=masks.device).expand(len(masks), -1, -1)
+        described = torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
+        return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift)
+
+
+def _compare(keys: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+    """Return cosine similarities (B, 24, h, w) of every position to what lies under clicks and box.
+
+    Args:
+        keys: unit vectors (1 or B, 8, 16, h, w).
+        pooled: (B, 3, h, w), where clicks and box are.
+    """
+    flat = keys.flatten(3)
+    weights = pooled.flatten(2)
+    weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-6)
+    if len(flat) == 1:
+        asked = torch.einsum("scp,bkp->bksc", flat[0], weights)
+        alike = torch.einsum("scp,bksc->bksp", flat[0], functional.normalize(asked, dim=3, eps=1e-6))
+    else:
+        asked = torch.einsum("bscp,bkp->bksc", flat, weights)
+        alike = torch.einsum("bscp,bksc->bksp", flat, functional.normalize(asked, dim=3, eps=1e-6))
+    return alike.reshape(len(pooled), N_POOLED * N_SUBSPACES, *keys.shape[-2:])

@@ -1,0 +1,1 @@
+"""Rasters of any size: looked at window by window, merged, painted and written."""

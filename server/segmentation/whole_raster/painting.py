@@ -1,0 +1,131 @@
+"""Paints objects into a label raster block by block: small over large, so that a roof stays visible on its block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.rasters.labels import LabelCanvas
+from server.rasters.windows import PixelWindow
+from server.segmentation.whole_raster.merged_objects import Canvas, MergedObject
+from server.segmentation.whole_raster.rectangles import bottom, intersect, right, slices_of
+
+BLOCK_PX = 1024
+
+Tell = Callable[[float], None]
+ReadValid = Callable[[PixelWindow], NDArray[np.bool_]]
+
+
+class Painter:
+    """Answers any block of the label image without ever holding the whole of it."""
+
+    def __init__(self, canvas: Canvas, objects: list[MergedObject], region: PixelWindow) -> None:
+        """Prepare to paint `objects`, drawn by `canvas`, inside `region`."""
+        self._canvas = canvas
+        self._objects = objects
+        self._region = region
+        self._by_block: dict[tuple[int, int], list[int]] = {}
+        # Largest first: what is painted later covers what was painted before. Equal areas keep reading order.
+        for index in sorted(range(len(objects)), key=lambda item: -objects[item].area_px):
+            for block in _touched_blocks(objects[index].box):
+                self._by_block.setdefault(block, []).append(index)
+
+    def blocks(self) -> list[PixelWindow]:
+        """Return the blocks in which anything is painted, in reading order, cut to the region."""
+        return [block for key in sorted(self._by_block) if (block := _block_window(key, self._region)) is not None]
+
+    def paint(self, block: PixelWindow) -> NDArray[np.int32]:
+        """Return int32 (block.height, block.width): 0 for background, n for the n-th object counted from 1."""
+        painted = np.zeros((block.height, block.width), dtype=np.int32)
+        for index in self._by_block.get((block.row // BLOCK_PX, block.col // BLOCK_PX), []):
+            for part, mask in self._canvas.masks(self._objects[index], block):
+                painted[slices_of(part, block)][mask] = index + 1
+        return painted
+
+
+@dataclass(frozen=True)
+class LabelPainting:
+    """The label raster while it is made; objects have provisional ids from 1 in the order in which they were added.
+
+    Attributes:
+        labels: where the ids are painted.
+        region: all that is being segmented.
+        read_valid: returns which pixels of a window have data; others are never painted.
+    """
+
+    labels: LabelCanvas
+    region: PixelWindow
+    read_valid: ReadValid
+
+    def add(self, canvas: Canvas, objects: list[MergedObject], n_earlier: int, tell: Tell) -> NDArray[np.int64]:
+        """Paint objects on the ground that is still free.
+
+        Args:
+            canvas: draws the objects.
+            objects: they get the ids from `n_earlier` + 1 on.
+            n_earlier: objects that were added before.
+            tell: told the finished share, 0..1; may raise to stop.
+
+        Returns:
+            int64 (number of objects,): pixels each object keeps.
+        """
+        counts = np.zeros(len(objects) + 1, dtype=np.int64)
+        painter = Painter(canvas, objects, self.region)
+        blocks = painter.blocks()
+        for done, block in enumerate(blocks):
+            tell(done / len(blocks))
+            painted = painter.paint(block)
+            painted[~self.read_valid(block)] = 0
+            ids, n_pixels = self._fill_free(block, painted, n_earlier)
+            counts[ids] += n_pixels
+        return counts[1:]
+
+    def _fill_free(
+        self, block: PixelWindow, painted: NDArray[np.int32], n_earlier: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Put `painted` under what the block already shows; return the ids that appear in it and their pixels."""
+        if n_earlier:
+            earlier = self.labels.read(block)
+            painted[earlier != 0] = 0
+        ids, n_pixels = np.unique(painted, return_counts=True)
+        if painted.any():
+            shifted = np.where(painted > 0, painted + np.int32(n_earlier), np.int32(0))
+            self.labels.write(block, shifted + earlier if n_earlier else shifted)
+        return ids, n_pixels
+
+    def renumber(self, ids: NDArray[np.int32], tell: Tell) -> None:
+        """Replace every provisional id by `ids`, int32 (highest provisional id + 1,) with 0 at 0."""
+        blocks = list(split_into_blocks(self.region))
+        for done, block in enumerate(blocks):
+            tell(done / len(blocks))
+            provisional = self.labels.read(block)
+            if provisional.any():
+                self.labels.write(block, ids[provisional])
+
+
+def number_visible(counts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return int32 (number of objects + 1,): the final id of each painted value, 1..N without gaps, hidden ones 0."""
+    visible = counts > 0
+    return np.concatenate([[0], np.where(visible, np.cumsum(visible), 0)]).astype(np.int32)
+
+
+def split_into_blocks(region: PixelWindow) -> Iterator[PixelWindow]:
+    """Yield blocks that cover `region` once, in reading order."""
+    for key in _touched_blocks(region):
+        block = _block_window(key, region)
+        if block is not None:
+            yield block
+
+
+def _block_window(key: tuple[int, int], region: PixelWindow) -> PixelWindow | None:
+    row, col = key
+    return intersect(PixelWindow(col * BLOCK_PX, row * BLOCK_PX, BLOCK_PX, BLOCK_PX), region)
+
+
+def _touched_blocks(box: PixelWindow) -> Iterator[tuple[int, int]]:
+    for row in range(box.row // BLOCK_PX, (bottom(box) - 1) // BLOCK_PX + 1):
+        for col in range(box.col // BLOCK_PX, (right(box) - 1) // BLOCK_PX + 1):
+            yield row, col
