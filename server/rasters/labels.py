@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio import DatasetReader
@@ -22,6 +21,7 @@ from rasterio.enums import Resampling
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 
+from server.rasters.cog import copy_to_cog
 from server.rasters.opening import gdal_environment, open_raster, quieten_rasterio
 from server.rasters.windows import PixelWindow
 
@@ -111,17 +111,22 @@ class LabelCanvas:
         labels: NDArray[np.int32] = self._draft.read(1, window=Window(*_sides(window)))
         return labels
 
-    def write_cog(self, target: Path) -> None:
+    def write_cog(self, target: Path, check: Callable[[], None] = lambda: None) -> None:
         """Write what was painted as a cloud-optimised GeoTIFF and end the painting.
 
         int32, nodata 0, overviews that never mix ids, georeferenced like the source: CRS and transform, ground control
         points or rational polynomials, or nothing where the source has nothing.
+
+        Args:
+            target: the file to write.
+            check: called now and then; may raise to stop.
         """
         self._draft.close()
-        rasterio.shutil.copy(
+        copy_to_cog(
             self._draft_path,
             target,
-            driver="COG",
+            self.width * self.height,
+            check,
             blocksize=_BLOCK_SIZE,
             resampling="NEAREST",
             overviews="AUTO",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Found = TypeVar("Found")
 
 # Activations of so few clicks stay near the processor's caches; more at once take longer per click.
-CLICKS_ON_CPU = 4
+CLICKS_ON_CPU = 8
 # Memory one click takes while it is decoded, in units of the image embedding: its own copy of the image sequence,
 # two intermediates of the same size, attention weights, and twice three times as much while masks are upscaled.
 EMBEDDINGS_PER_CLICK = 16

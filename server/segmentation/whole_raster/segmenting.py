@@ -117,7 +117,8 @@ def segment_raster(
         with LabelCanvas(source, scratch) as labels:
             labelling = Labelling(viewer, labels, request.checkpoint, _thresholds_of(request), scratch)
             found = labelling.run(Span(progress, 0.0, LABELLED_END), full_cover=request.full_cover)
-            labels.write_cog(scratch / LABELS)
+            progress.tell(LABELLED_END, "writing the labels")
+            labels.write_cog(scratch / LABELS, progress.check)
         tell = progress.stage(LABELLED_END, 1.0, "drawing outlines")
         n_objects = write_objects(scratch / LABELS, scratch / OBJECTS, found.attributes, tell)
         progress.tell(1.0, "finished")  # the last chance to cancel: from here on nothing is undone

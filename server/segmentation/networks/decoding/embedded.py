@@ -20,12 +20,11 @@ class EmbeddedDecoder:
     def start(self, image_embedding: torch.Tensor) -> None:
         """Take a new image; see `StagedDecoder`."""
         self._image_embedding = image_embedding
+        self._shared = self._decoder.share(image_embedding)
 
     def rate(self, points: torch.Tensor) -> RatedClicks:
         """Return predicted IoUs; see `StagedDecoder`."""
-        labels = torch.ones(len(points), 1, dtype=torch.int, device=points.device)
-        _, dense = self._prompt_encoder((points[:, None], labels), None, None)
-        quality, features = self._decoder.rate(self._image_embedding, dense)
+        quality, features = self._decoder.rate_shared(self._shared, self._prompt_encoder.encode_clicks(points))
         return RatedClicks(quality.float(), (features,))
 
     def draw(self, rated: RatedClicks) -> torch.Tensor:

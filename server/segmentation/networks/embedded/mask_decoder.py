@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, cast
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 from server.segmentation.networks.embedded.image_encoder import DETAIL_CHANNELS, EMBEDDING_CHANNELS, FEATURE_CHANNELS
 from server.segmentation.networks.embedded.layers import AttentionBlock, ResidualBlock, make_norm
-from server.segmentation.networks.embedded.prompt_encoder import N_POOLED, PROMPT_CHANNELS
+from server.segmentation.networks.embedded.prompt_encoder import N_POOLED, PROMPT_CHANNELS, PromptMaps
 
 N_MASKS = 3
 # Similarities are computed in several subspaces, so that colour, texture and edges can be told apart.
@@ -18,6 +20,18 @@ N_ATTENTION_BLOCKS, N_HEADS = 2, 4
 QUALITY_CHANNELS = 96
 # On a processor, activations of a few prompts stay in its cache; of sixty they do not, and take four times as long.
 N_PROMPTS_AT_ONCE = 4
+
+
+class ImageShare(NamedTuple):
+    """What all prompts on an image have in common.
+
+    Attributes:
+        base: (1 or B, 64, S/8, S/8), what the image adds to the features of every prompt.
+        keys: (1 or B, 8, 16, S/8, S/8), unit vectors to compare positions with.
+    """
+
+    base: torch.Tensor
+    keys: torch.Tensor
 
 
 class MaskDecoder(nn.Module):
@@ -108,10 +122,28 @@ class MaskDecoder(nn.Module):
         Returns:
             Predicted IoU (B, 3), 0..1, and the features (B, 64, S/8, S/8) that `draw` goes on from.
         """
-        image, keys = self.image(embeddings), self._make_keys(embeddings)
+        image = self.share(embeddings)
         parts = self._split(dense) if len(embeddings) == 1 else [dense]
-        features = torch.cat([self._look(image, keys, part) for part in parts])
-        return self._rate(self.draw_sketch(features).detach(), features), features
+        rated = (self.rate_shared(image, PromptMaps.split(part)) for part in parts)
+        quality, features = zip(*rated, strict=True)
+        return torch.cat(quality), torch.cat(features)
+
+    def share(self, embeddings: torch.Tensor) -> ImageShare:
+        """Return what all prompts on an image have in common; `embeddings` as in `rate`."""
+        return ImageShare(self.image(embeddings), self._make_keys(embeddings))
+
+    def rate_shared(self, image: ImageShare, prompt: PromptMaps) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the first stage on a few prompts.
+
+        Args:
+            image: of the image, or of one image per prompt.
+            prompt: of B prompts.
+
+        Returns:
+            As `rate`.
+        """
+        features = self._look(image, prompt)
+        return self._rate(self._sketch_cells(features).detach(), features), features
 
     def draw(self, embeddings: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Run the second stage.
@@ -130,21 +162,30 @@ class MaskDecoder(nn.Module):
 
     def draw_sketch(self, features: torch.Tensor) -> torch.Tensor:
         """Return the first stage's coarse logits (B, 3, S/4, S/4); training shows them what is meant, too."""
-        return functional.pixel_shuffle(self.sketch(features), 2)
+        return functional.pixel_shuffle(self._sketch_cells(features), 2)
+
+    def _sketch_cells(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the sketch with the four pixels of every cell as neighbouring channels, (B, 12, S/8, S/8)."""
+        inner: torch.Tensor = self.sketch[:2](features)
+        project = cast("nn.Conv2d", self.sketch[2])
+        # A product of matrices: for so few outputs a convolution takes three times as long.
+        cells = project.weight.flatten(1) @ inner.flatten(2) + cast("torch.Tensor", project.bias)[:, None]
+        return cells.view(len(cells), -1, *features.shape[2:])
 
     def _split(self, batch: torch.Tensor) -> tuple[torch.Tensor, ...]:
         is_split = not self.training and batch.device.type == "cpu"
         return torch.split(batch, N_PROMPTS_AT_ONCE) if is_split else (batch,)
 
-    def _look(self, image: torch.Tensor, keys: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
+    def _look(self, image: ImageShare, prompt: PromptMaps) -> torch.Tensor:
         """Return the first stage's features (B, 64, S/8, S/8)."""
-        prompt, pooled = dense[:, :PROMPT_CHANNELS], dense[:, PROMPT_CHANNELS:]
-        stride8 = image + prompt + self.similarity(_compare(keys, pooled))
+        alike = _compare(image.keys, prompt.pooled)
+        weight = self.similarity.weight[:, : alike.shape[1]]  # nothing is like an empty map
+        stride8 = functional.conv2d(alike, weight, self.similarity.bias).add_(prompt.embedded).add_(image.base)
         stride16 = self.middle(self.down16(stride8))
-        stride32 = self.deep(self.down32(stride16))
+        # Attention leaves channels last; mixed with channels first, everything after it takes three times as long.
+        stride32 = self.deep(self.down32(stride16)).contiguous()
         stride16 = stride16 + functional.interpolate(self.up16(stride32), scale_factor=2.0, mode="bilinear")
-        result: torch.Tensor = stride8 + functional.interpolate(self.up8(stride16), scale_factor=2.0, mode="bilinear")
-        return result
+        return stride8 + functional.interpolate(self.up8(stride16), scale_factor=2.0, mode="bilinear")
 
     def _draw(self, detail: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Return the logits (B, 3, S/2, S/2): the sketch, and what the fine features correct."""
@@ -160,27 +201,27 @@ class MaskDecoder(nn.Module):
         split = keys.reshape(len(keys), N_SUBSPACES, SUBSPACE_CHANNELS, *keys.shape[-2:])
         return functional.normalize(split, dim=2)
 
-    def _rate(self, masks: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Return the predicted IoU (B, 3) from the features inside and outside each sketch."""
-        inside = functional.avg_pool2d(torch.sigmoid(masks), 2).flatten(2)
+    def _rate(self, cells: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Return the predicted IoU (B, 3) from the features inside and outside each sketch, given by its cells."""
+        inside = torch.sigmoid(cells).reshape(len(cells), N_MASKS, 4, -1).mean(dim=2)
         flat = features.flatten(2)
         area = inside.sum(dim=2, keepdim=True)
-        mean_inside = torch.einsum("bmp,bcp->bmc", inside, flat) / area.clamp(min=1e-3)
+        mean_inside = inside @ flat.transpose(1, 2) / area.clamp(min=1e-3)
         outside = flat.sum(dim=2)[:, None] - mean_inside * area
         mean_outside = outside / (inside.shape[2] - area).clamp(min=1e-3)
         certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
         share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
-        which = torch.eye(N_MASKS, device=masks.device).expand(len(masks), -1, -1)
+        which = torch.eye(N_MASKS, device=cells.device).expand(len(cells), -1, -1)
         described = torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
         return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift)
 
 
 def _compare(keys: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
-    """Return cosine similarities (B, 24, h, w) of every position to what lies under clicks and box.
+    """Return cosine similarities (B, 8 K, h, w) of every position to what lies under clicks and box.
 
     Args:
         keys: unit vectors (1 or B, 8, 16, h, w).
-        pooled: (B, 3, h, w), where clicks and box are.
+        pooled: (B, K, h, w), where clicks and box are.
     """
     flat = keys.flatten(3)
     weights = pooled.flatten(2)
@@ -191,4 +232,4 @@ def _compare(keys: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
     else:
         asked = torch.einsum("bscp,bkp->bksc", flat, weights)
         alike = torch.einsum("bscp,bksc->bksp", flat, functional.normalize(asked, dim=3, eps=1e-6))
-    return alike.reshape(len(pooled), N_POOLED * N_SUBSPACES, *keys.shape[-2:])
+    return alike.reshape(len(pooled), -1, *keys.shape[-2:])

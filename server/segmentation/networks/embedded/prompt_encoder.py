@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -21,6 +23,23 @@ PROMPT_CHANNELS = 64
 # The narrow bells inside, those outside and the box follow the embedding: the decoder compares features there.
 N_POOLED = 3
 DENSE_CHANNELS = PROMPT_CHANNELS + N_POOLED
+
+
+class PromptMaps(NamedTuple):
+    """What the decoder's first stage reads of B prompts.
+
+    Attributes:
+        embedded: (B, 64, S/8, S/8).
+        pooled: (B, K, S/8, S/8), where clicks inside, clicks outside and the box are; K up to 3, the rest is empty.
+    """
+
+    embedded: torch.Tensor
+    pooled: torch.Tensor
+
+    @staticmethod
+    def split(dense: torch.Tensor) -> PromptMaps:
+        """Return the two parts of dense embeddings (B, 67, S/8, S/8)."""
+        return PromptMaps(dense[:, :PROMPT_CHANNELS], dense[:, PROMPT_CHANNELS:])
 
 
 class PromptEncoder(nn.Module):
@@ -74,6 +93,20 @@ class PromptEncoder(nn.Module):
         dense = torch.cat([embedded, torch.stack([inside, outside, box], dim=1)], dim=1)
         return dense.new_zeros(len(dense), 0, PROMPT_CHANNELS), dense
 
+    def encode_clicks(self, points: torch.Tensor) -> PromptMaps:
+        """Encode one click inside per batch entry and nothing else; the short way to the numbers of `forward`.
+
+        Args:
+            points: (B, 2) x, y in input pixels.
+
+        Returns:
+            The maps; of the pooled ones only the first, because the others would be empty.
+        """
+        side = self.input_size // STRIDE
+        maps = self.embed.weight.new_empty(len(points), N_CLICK_MAPS, side, side)
+        _draw_click(maps, points.to(maps) / STRIDE)
+        return PromptMaps(functional.conv2d(maps, self.embed.weight[:, :N_CLICK_MAPS], self.embed.bias), maps[:, :1])
+
     def draw(
         self,
         points: tuple[torch.Tensor, torch.Tensor] | None,
@@ -100,6 +133,16 @@ class PromptEncoder(nn.Module):
         certain = torch.tanh(masks.to(self.embed.weight) / (self.logit_gain * LOGIT_SCALE))
         folded = functional.pixel_unshuffle(certain, STRIDE // MASK_STRIDE)
         return torch.cat([folded, torch.ones_like(folded[:, :1])], dim=1)
+
+
+def _draw_click(maps: torch.Tensor, cells: torch.Tensor) -> None:
+    """Fill `maps`, (B, 5, side, side), as `_draw_clicks` does for a single click; `cells` (B, 2) are x, y."""
+    away = torch.arange(maps.shape[-1], device=maps.device) + 0.5 - cells[..., None]
+    for index, spread in enumerate(SPREADS):
+        bell = torch.exp(-(away**2) / (2 * spread**2))
+        torch.mul(bell[:, 1, :, None], bell[:, 0, None, :], out=maps[:, index])
+    torch.mul(maps[:, 0], away[:, 0, None, :], out=maps[:, len(SPREADS)])
+    torch.mul(maps[:, 0], away[:, 1, :, None], out=maps[:, len(SPREADS) + 1])
 
 
 def _draw_clicks(maps: torch.Tensor, cells: torch.Tensor, is_drawn: torch.Tensor) -> None:
