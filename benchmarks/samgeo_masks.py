@@ -25,10 +25,9 @@ import torch
 
 from benchmarks.automatic_masks.images import Picture, speed_picture
 from benchmarks.automatic_masks.networks import Subject, prepared_subject
+from benchmarks.peer import REPOSITORY, make_peer
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings
 
-REPOSITORY = Path(__file__).parents[1]
-PEER = REPOSITORY / ".bench-venv" / "samgeo"
 PEER_PACKAGES = ("segment-geospatial[samgeo]==1.4.2", "torch==2.14.1", "torchvision==0.29.1")
 PEER_PROGRAM = REPOSITORY / "benchmarks" / "samgeo_peer.py"
 KIND = "vit_b"
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--points-per-side", type=int, default=8)
     chosen = parser.parse_args(arguments)
-    make_peer()
+    programs = make_peer("samgeo", PEER_PACKAGES, "import segment_anything, samgeo")
     picture = speed_picture()
     with TemporaryDirectory() as name, prepared_subject(KIND, picture.rgb, torch.device("cpu")) as subject:
         raster = write_raster(Path(name) / "scene.tif", picture)
@@ -66,23 +65,13 @@ def main(arguments: Sequence[str]) -> int:
         runs: dict[str, list[Run]] = {"ours": [], "samgeo": []}
         for _ in range(chosen.pairs):
             runs["ours"].append(run_ours(raster, subject, settings))
-            runs["samgeo"].append(run_samgeo(raster, subject, settings))
+            runs["samgeo"].append(run_samgeo(programs / "python", raster, subject, settings))
     figures = summarise(runs) | {"points_per_side": chosen.points_per_side, "pairs": chosen.pairs}
     for key, value in figures.items():
         print(f"{key:20} {value}")
     if chosen.json:
         print(json.dumps(figures))
     return 0
-
-
-def make_peer() -> None:
-    """Install segment-geospatial beside the project, once."""
-    python = PEER / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
-    installed = subprocess.run([str(python), "-c", "import segment_anything, samgeo"], capture_output=True)
-    if installed.returncode:
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
 
 
 def write_raster(path: Path, picture: Picture) -> Path:
@@ -106,12 +95,12 @@ def run_ours(raster: Path, subject: Subject, settings: MaskGeneratorSettings) ->
     return run_and_watch(command, output)
 
 
-def run_samgeo(raster: Path, subject: Subject, settings: MaskGeneratorSettings) -> Run:
+def run_samgeo(python: Path, raster: Path, subject: Subject, settings: MaskGeneratorSettings) -> Run:
     """Run segment-geospatial on the same file with the same parameters."""
     output = raster.with_name("samgeo.tif")
     told = {"raster": str(raster), "output": str(output), "kind": KIND, "settings": dataclasses.asdict(settings),
             "checkpoint": str(subject.folder / f"{subject.checkpoint}.pth")}  # fmt: skip
-    return run_and_watch([str(PEER / "bin" / "python"), str(PEER_PROGRAM), json.dumps(told)], output)
+    return run_and_watch([str(python), str(PEER_PROGRAM), json.dumps(told)], output)
 
 
 def run_and_watch(command: list[str], output: Path) -> Run:

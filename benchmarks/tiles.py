@@ -1,6 +1,6 @@
 """Map tiles: this server beside titiler, both over HTTP on the same raster, one tile each in turns.
 
-titiler lives in a virtual environment of its own (`.bench-venv`), made on first use.
+titiler lives in a virtual environment of its own (`.bench-venv/titiler`), made on first use.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
+from benchmarks.peer import REPOSITORY, make_peer
 from benchmarks.timing import median_seconds
 
-REPOSITORY = Path(__file__).parents[1]
-PEER = REPOSITORY / ".bench-venv"
 PEER_PACKAGES = ("titiler.application", "uvicorn")
 TOKEN = "benchmark"  # noqa: S105 - for a server that lives as long as this run
 SIZE = 8192
@@ -41,11 +40,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=40)
     chosen = parser.parse_args(arguments)
-    make_peer()
+    programs = make_peer("titiler", PEER_PACKAGES, "import titiler.application, uvicorn")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         raster = write_raster(folder / "scene.tif")
-        with serve_ours(folder, raster) as ours, serve_titiler(folder, raster) as theirs:
+        with serve_ours(folder, raster) as ours, serve_titiler(folder, raster, programs) as theirs:
             medians = median_seconds({"ours": ours, "titiler": theirs}, chosen.rounds)
     figures = {f"{side}_ms": round(1000 * seconds, 1) for side, seconds in medians.items()}
     figures["titiler_over_ours"] = round(medians["titiler"] / medians["ours"], 2)
@@ -54,13 +53,6 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.json:
         print(json.dumps(figures))
     return 0
-
-
-def make_peer() -> None:
-    """Install titiler beside the project, once."""
-    if not (PEER / "bin" / "uvicorn").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER)], check=True)
-        subprocess.run([str(PEER / "bin" / "pip"), "install", "--quiet", *PEER_PACKAGES], check=True)
 
 
 def write_raster(path: Path) -> Path:
@@ -109,11 +101,11 @@ def serve_ours(folder: Path, raster: Path) -> Iterator[Callable[[], object]]:
 
 
 @contextmanager
-def serve_titiler(folder: Path, raster: Path) -> Iterator[Callable[[], object]]:
+def serve_titiler(folder: Path, raster: Path, programs: Path) -> Iterator[Callable[[], object]]:
     """Run titiler on the raster's folder with the same stretch; yield what fetches the next tile."""
     port = 8917
     command = [
-        str(PEER / "bin" / "uvicorn"),
+        str(programs / "uvicorn"),
         "titiler.application.main:app",
         "--port",
         str(port),
