@@ -107,6 +107,18 @@ describe('a run', () => {
     expect(posted[0]?.body).toMatchObject({ full_cover: true, resolution_m: 2.5 })
   })
 
+  it('sends the area of interest only when there is one', async () => {
+    await useRastersStore().restore()
+    await useSegmentationStore().load()
+    await useJob().start()
+    expect(posted[0]?.body).not.toHaveProperty('area')
+    const area = { type: 'Polygon' as const, coordinates: [[[1, 2], [3, 2], [3, 4], [1, 2]]] } // prettier-ignore
+    useViewStore().settings.area = area
+    await vi.waitFor(() => expect(useJob().canStart.value).toBe(true))
+    await useJob().start()
+    expect(posted[1]?.body.area).toEqual(area)
+  })
+
   it('is done only when the result is known', async () => {
     await useRastersStore().restore()
     result = { job: 'j1', n_objects: 3 }

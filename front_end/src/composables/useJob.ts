@@ -25,12 +25,13 @@ export function useJob() {
   )
 
   function buildRequest(raster: string): SegmentRequest {
-    const { window, resolutionM } = view.settings
+    const { window, area, resolutionM } = view.settings
     return {
       raster,
       rgb_index: view.rgbIndex,
       checkpoint: segmentation.checkpoint ?? undefined,
       window: window && [window.col, window.row, window.width, window.height],
+      area: area ?? undefined,
       full_cover: segmentation.fullCover || undefined,
       resolution_m: resolutionM ?? undefined,
       parameters: segmentation.values,

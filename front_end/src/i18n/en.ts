@@ -7,6 +7,7 @@ export default {
     map: 'Map',
     raster: 'Raster',
     segment: 'Segment',
+    objects: 'Objects',
     result: 'Result',
   },
   errors: {
@@ -14,6 +15,8 @@ export default {
     unreachable:
       'The server does not answer. Check the connection; the page keeps trying where it can.',
     unexpectedReply: 'The server sent an unexpected reply ({detail}). Try again in a moment.',
+    storageFull:
+      'The storage of this browser is full or closed: these objects are lost when the page is left. Download them, then delete some.',
     bug: 'The page met an unexpected problem: {detail}',
   },
   upload: {
@@ -98,6 +101,7 @@ export default {
     retry: 'Try again',
     pixel: 'col {col}, row {row}',
     drawing: 'Drag a box over the area to segment',
+    drawingArea: 'Click the corners; a double click or the first corner ends it, Esc gives up',
     drawOutside: 'That box lies outside the raster. Draw it over the image.',
   },
   segment: {
@@ -151,6 +155,28 @@ export default {
     cancelled: 'Cancelled',
     showResult: 'Show the result',
   },
+  area: {
+    title: 'Area of interest',
+    hint: {
+      map: 'Nothing outside it is labelled. Draw a polygon, or open a GeoJSON file in longitude and latitude.',
+      pixel:
+        'Nothing outside it is labelled. Draw a polygon, or open a GeoJSON file in the coordinates of this raster.',
+    },
+    draw: 'Draw polygon',
+    file: 'GeoJSON file',
+    clear: 'Clear',
+    summary: 'no polygon | {n} polygon, {corners} corners | {n} polygons, {corners} corners',
+    noJson: '{name} is not GeoJSON. Save the area as GeoJSON and open that.',
+    empty: '{name} holds no polygon.',
+    noPolygon:
+      '{name} holds something other than polygons ({detail}). Only Polygon and MultiPolygon can be an area.',
+    otherCrs: '{name} is in {detail}. Save it in longitude and latitude (EPSG:4326) and open that.',
+    badRing:
+      '{name} has a polygon that is not complete: each ring needs four positions or more, all of them numbers.',
+    noLonLat:
+      '{name} is not in longitude and latitude: it has the position {detail}. Save it in EPSG:4326 and open that.',
+    tooLarge: '{name} has too many corners to be sent. Simplify it and open that.',
+  },
   parameters: {
     points_per_side: 'Points per side',
     points_per_batch: 'Points per batch',
@@ -165,8 +191,59 @@ export default {
     min_mask_region_area: 'Smallest region (px)',
   },
   options: {
+    area: 'inside a polygon',
     fullCover: 'every pixel labelled',
     resolution: 'seen at {m} m per pixel',
+  },
+  prompts: {
+    mode: 'Object by object',
+    begin: 'Outline objects on the map',
+    stop: 'Stop outlining',
+    intro: 'Click an object on the map to outline it, correct it with more clicks, and accept it.',
+    start: 'Click an object; Shift-drag a box around it',
+    startTouch: 'Tap an object; hold on what does not belong to it',
+    startBox: 'Drag a box around an object',
+    needsInside: 'Now click inside the object',
+    loading: 'Outlining …',
+    failed: 'No outline for these prompts',
+    nothing: 'No object here. Click elsewhere, or draw a box.',
+    pixels: '{area} px',
+    iou: 'predicted IoU {iou}',
+    outside: 'That place is beside the raster. Click on the image.',
+    box: 'Box by dragging',
+    undo: 'Undo',
+    redo: 'Redo',
+    next: 'Next best outline',
+    clear: 'Clear these prompts',
+    retry: 'Try again',
+    accept: 'Accept',
+  },
+  shortcuts: {
+    title: 'Mouse, touch and keys',
+    click: 'Click',
+    altClick: 'Alt-click, right click, long press',
+    shiftDrag: 'Shift-drag',
+    inside: 'This belongs to the object',
+    outside: 'This does not belong to it',
+    box: 'Box around the object',
+    accept: 'Accept the outline',
+    centre: 'Inside / outside point in the middle of the map',
+  },
+  objects: {
+    title: 'Accepted objects',
+    class: 'Class',
+    noClass: 'no class',
+    zoom: 'Zoom to object {id}',
+    remove: 'Delete object {id}',
+    removed: 'Object {id} deleted.',
+    bringBack: 'Undo',
+    place: 'These objects are kept in this browser only. Download them to keep or share them.',
+    pixels:
+      'This raster has no coordinate system: the download is in pixels, x to the right and y down from the top left corner.',
+    download: 'Download GeoJSON',
+    removeAll: 'Delete all',
+    removeAllTitle: 'Delete all accepted objects?',
+    removeAllText: 'The accepted objects of this raster are deleted from this browser.',
   },
   result: {
     title: 'Result',

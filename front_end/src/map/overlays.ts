@@ -1,19 +1,16 @@
 import Feature from 'ol/Feature'
-import GeoJSON from 'ol/format/GeoJSON'
 import type Geometry from 'ol/geom/Geometry'
 import Polygon from 'ol/geom/Polygon'
 import VectorLayer from 'ol/layer/Vector'
 import VectorSource from 'ol/source/Vector'
 import { Fill, Stroke, Style } from 'ol/style'
 
-import type { ObjectFeature } from 'src/types/object'
-
 import type { Point } from './pixelConverter'
 
-type Overlay = VectorLayer<VectorSource>
+export type Overlay = VectorLayer<VectorSource>
 
 /** A dark line under a bright one is seen on any imagery. */
-function outlineStyle(color: string, fill: string, dash?: number[]): Style[] {
+export function outlineStyle(color: string, fill: string, dash?: number[]): Style[] {
   return [
     new Style({ stroke: new Stroke({ color: 'rgba(10, 25, 30, 0.75)', width: 5 }) }),
     new Style({
@@ -33,34 +30,20 @@ export function createWindowLayer(): Overlay {
   return new VectorLayer({ source: new VectorSource(), style, zIndex: 20 })
 }
 
-function replaceFeature(layer: Overlay, geometry: Geometry | null): void {
+/** An area of interest reads like a window: both bound what is segmented. */
+export function createAreaLayer(): Overlay {
+  const style = outlineStyle('#ffb454', 'rgba(255, 180, 84, 0.12)')
+  return new VectorLayer({ source: new VectorSource(), style, zIndex: 20 })
+}
+
+/** Shows one shape; null shows none. */
+export function showGeometry(layer: Overlay, geometry: Geometry | null): void {
   const source = layer.getSource()
   source?.clear()
   if (geometry !== null) source?.addFeature(new Feature(geometry))
 }
 
-/** Shows one object's outline; null shows none. */
-export function showObject(
-  layer: Overlay,
-  feature: ObjectFeature | null,
-  space: 'map' | 'pixel',
-): void {
-  if (feature === null) {
-    replaceFeature(layer, null)
-    return
-  }
-  if (space === 'map') {
-    const options = { dataProjection: 'EPSG:4326', featureProjection: 'EPSG:3857' }
-    replaceFeature(layer, new GeoJSON().readGeometry(feature.geometry, options))
-    return
-  }
-  const geometry: Geometry | null = new GeoJSON().readGeometry(feature.geometry)
-  // Pixel rows count downwards, map coordinates upwards.
-  geometry?.scale(1, -1, [0, 0])
-  replaceFeature(layer, geometry)
-}
-
 /** Shows a closed ring of map coordinates; null shows none. */
 export function showOutline(layer: Overlay, ring: Point[] | null): void {
-  replaceFeature(layer, ring && new Polygon([ring]))
+  showGeometry(layer, ring && new Polygon([ring]))
 }

@@ -46,7 +46,10 @@ export function windowFromExtent(
 }
 
 /** The closed outline of a window on the map, with points along the edges. */
-export function windowOutline(window: PixelWindow, converter: PixelConverter): Point[] {
+export function windowOutline(
+  window: PixelWindow,
+  converter: Pick<PixelConverter, 'toMap'>,
+): Point[] {
   const { col, row, width, height } = window
   const corners: Point[] = [
     [col, row],

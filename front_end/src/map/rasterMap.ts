@@ -1,7 +1,6 @@
 import 'ol/ol.css'
 
 import type { MapBrowserEvent } from 'ol'
-import Draw, { createBox } from 'ol/interaction/Draw'
 import TileLayer from 'ol/layer/Tile'
 import OlMap from 'ol/Map'
 import { getPointResolution, toLonLat } from 'ol/proj'
@@ -9,15 +8,16 @@ import type XYZ from 'ol/source/XYZ'
 
 import type { ObjectFeature } from 'src/types/object'
 import type { RasterMeta, TileJson } from 'src/types/raster'
-import type { PixelWindow } from 'src/types/segmentation'
 
-import { createHighlightLayer, createWindowLayer, showObject, showOutline } from './overlays'
+import { readGeometry } from './geojson'
+import { createHighlightLayer, showGeometry } from './overlays'
 import { createPixelConverter, type PixelConverter, type Point } from './pixelConverter'
-import { windowFromExtent, windowOutline } from './pixelWindow'
+import { PromptMap } from './promptMap'
 import { createRasterSpace, type RasterSpace } from './rasterSpace'
 import { createScaleBar, type ScaleBar } from './scale'
 import { clipAtSwipe, drawPixelsBeyond } from './tileRendering'
 import { createView } from './view'
+import { ZoneMap } from './zoneMap'
 
 const FIT_PADDING_PX = [28, 28, 44, 28]
 
@@ -37,15 +37,14 @@ export interface RasterMapListeners {
 /** The OpenLayers map of one raster, its result and what is drawn over them. */
 export class RasterMap {
   readonly map: OlMap
+  readonly prompts: PromptMap
+  readonly zones: ZoneMap
   private readonly imageLayer = new TileLayer<XYZ>({ zIndex: 0 })
   private readonly maskLayer = new TileLayer<XYZ>({ zIndex: 10 })
-  private readonly windowLayer = createWindowLayer()
   private readonly highlightLayer = createHighlightLayer()
   private space: RasterSpace | null = null
-  private meta: RasterMeta | null = null
   private converter: PixelConverter | null = null
   private swipePosition: number | null = null
-  private draw: Draw | null = null
   private fittedView = ''
 
   constructor(
@@ -55,14 +54,18 @@ export class RasterMap {
     this.map = new OlMap({
       target,
       controls: [],
-      layers: [this.imageLayer, this.maskLayer, this.windowLayer, this.highlightLayer],
+      layers: [this.imageLayer, this.maskLayer, this.highlightLayer],
     })
+    this.zones = new ZoneMap(this.map)
+    this.prompts = new PromptMap(this.map)
     for (const layer of [this.imageLayer, this.maskLayer]) {
       drawPixelsBeyond(layer, () => this.space?.nativeResolution ?? 0)
     }
     clipAtSwipe(this.maskLayer, this.map, () => this.swipePosition)
     this.map.on('pointermove', (event) => this.reportPointer(event))
-    this.map.on('singleclick', (event) => this.reportClick(event.coordinate))
+    this.map.on('singleclick', (event) => {
+      if (!this.zones.ownsClick(event.originalEvent)) this.reportClick(event.coordinate)
+    })
     this.map.on('change:size', () => {
       // A panel that opens must not cover part of a raster that was shown whole.
       if (this.fittedView === this.describeView()) this.fit()
@@ -78,12 +81,12 @@ export class RasterMap {
 
   /** Shows another raster from its whole extent; null empties the map. */
   showRaster(meta: RasterMeta | null, tileJson: TileJson | null): void {
-    this.stopDrawing()
     this.showResult(null)
     this.imageLayer.setSource(null)
-    this.meta = meta
     this.space = tileJson && createRasterSpace(tileJson)
     this.converter = meta && this.space ? createPixelConverter(meta, this.space.kind) : null
+    this.zones.showRaster(meta, this.space, this.converter)
+    this.prompts.showRaster(meta, this.space, this.converter)
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
   }
@@ -135,31 +138,9 @@ export class RasterMap {
     view.animate({ zoom: (view.getZoom() ?? 0) + steps, duration: 180 })
   }
 
-  /** Lets the user draw one box; `onDrawn` gets null when it lies outside the raster. */
-  startDrawing(onDrawn: (window: PixelWindow | null) => void): void {
-    this.stopDrawing()
-    const { converter, meta } = this
-    if (!converter || !meta) return
-    this.draw = new Draw({ type: 'Circle', geometryFunction: createBox(), freehand: true })
-    this.draw.on('drawend', (event) => {
-      const extent = event.feature.getGeometry()?.getExtent()
-      onDrawn(extent ? windowFromExtent(extent, converter, meta) : null)
-    })
-    this.map.addInteraction(this.draw)
-  }
-
-  stopDrawing(): void {
-    if (this.draw) this.map.removeInteraction(this.draw)
-    this.draw = null
-  }
-
-  showWindow(window: PixelWindow | null): void {
-    const { converter } = this
-    showOutline(this.windowLayer, window && converter && windowOutline(window, converter))
-  }
-
   highlight(feature: ObjectFeature | null): void {
-    showObject(this.highlightLayer, feature, this.space?.kind ?? 'pixel')
+    const kind = this.space?.kind ?? 'pixel'
+    showGeometry(this.highlightLayer, feature && readGeometry(feature.geometry, kind))
   }
 
   /** Acts as a click in the middle of the map, for those who use no pointer. */
@@ -174,7 +155,7 @@ export class RasterMap {
   }
 
   private reportClick(coordinate: number[]): void {
-    if (this.draw || !this.space) return
+    if (this.prompts.isActive || !this.space) return
     const isMap = this.space.kind === 'map'
     const position = isMap ? toLonLat(coordinate) : this.converter?.toPixel(coordinate)
     if (position) this.listeners.onClick(position as Point, this.space.kind)

@@ -8,11 +8,15 @@ export function readStored<T>(key: string, fallback: T): T {
   }
 }
 
-/** Stores a JSON value. A full or forbidden storage only costs the memory of the setting. */
-export function writeStored(key: string, value: unknown): void {
+/**
+ * Stores a JSON value and tells whether it is kept. For settings a full or forbidden storage only costs their memory;
+ * for a user's work the answer has to be looked at.
+ */
+export function writeStored(key: string, value: unknown): boolean {
   try {
     localStorage.setItem(key, JSON.stringify(value))
+    return true
   } catch {
-    // The page works without it.
+    return false
   }
 }

@@ -2,6 +2,7 @@ import { defineStore } from 'pinia'
 import { computed, ref, watch } from 'vue'
 
 import { defaultBands } from 'src/composables/bandPresets'
+import type { AreaGeometry } from 'src/types/area'
 import type { RasterMeta, RgbBands, Stretch } from 'src/types/raster'
 import type { PixelWindow } from 'src/types/segmentation'
 
@@ -19,6 +20,8 @@ export interface ViewSettings {
   /** Whether the result is compared with the image by a swipe line. */
   swipe: boolean
   window: PixelWindow | null
+  /** Only what lies inside is segmented; null means no such limit. */
+  area: AreaGeometry | null
   /** Metres per pixel that the network sees; null means the raster's own. */
   resolutionM: number | null
 }
@@ -30,6 +33,7 @@ function initialSettings(): ViewSettings {
     opacity: 0.55,
     swipe: false,
     window: null,
+    area: null,
     resolutionM: null,
   }
 }
@@ -52,7 +56,8 @@ export const useViewStore = defineStore('view', () => {
   const settings = ref<ViewSettings>(initialSettings())
   /** 0..1 of the map's width; the result is drawn left of it. Not remembered. */
   const swipePosition = ref(0.5)
-  const drawingWindow = ref(false)
+  /** What is being drawn on the map. */
+  const drawing = ref<'window' | 'area' | null>(null)
   /** False where the browser cannot turn a box on the map into pixels exactly. */
   const canDrawWindow = ref(true)
   const rgbIndex = computed<[number, number, number]>(() => {
@@ -63,7 +68,7 @@ export const useViewStore = defineStore('view', () => {
   /** Brings back the settings of a raster, or suitable first ones. */
   function restore(meta: RasterMeta): void {
     raster.value = meta.raster
-    drawingWindow.value = false
+    drawing.value = null
     const stored = { ...initialSettings(), ...remembered.value[meta.raster] }
     const known = meta.raster in remembered.value && fitsRaster(stored, meta)
     settings.value = known ? stored : { ...initialSettings(), bands: defaultBands(meta.bands) }
@@ -81,5 +86,5 @@ export const useViewStore = defineStore('view', () => {
     { deep: true },
   )
 
-  return { settings, swipePosition, drawingWindow, canDrawWindow, rgbIndex, restore }
+  return { settings, swipePosition, drawing, canDrawWindow, rgbIndex, restore }
 })

@@ -1,3 +1,9 @@
+/** A GeoJSON geometry; what the page needs to know of it is its type. */
+export interface Geometry {
+  type: string
+  coordinates: unknown
+}
+
 export interface ObjectProperties {
   id: number
   area_px: number
@@ -13,6 +19,6 @@ export interface ObjectProperties {
 /** A segmented object: GeoJSON in lon/lat, or pixel coordinates (x right, y down) without georeferencing. */
 export interface ObjectFeature {
   type: 'Feature'
-  geometry: { type: string; coordinates: unknown }
+  geometry: Geometry
   properties: ObjectProperties
 }

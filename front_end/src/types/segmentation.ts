@@ -1,3 +1,5 @@
+import type { AreaGeometry } from './area'
+
 export interface Checkpoint {
   name: string
   kind: string
@@ -40,6 +42,8 @@ export interface SegmentRequest {
   rgb_index: [number, number, number]
   checkpoint?: string
   window: [number, number, number, number] | null
+  /** Segment only inside; absent: no such limit. */
+  area?: AreaGeometry
   /** Label every pixel; absent: only what passes the thresholds. */
   full_cover?: boolean
   /** Metres per pixel that the network sees; absent: the raster's own. */

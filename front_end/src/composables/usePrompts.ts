@@ -1,0 +1,77 @@
+import { watch, watchEffect, type ShallowRef } from 'vue'
+import { useI18n } from 'vue-i18n'
+
+import type { RasterMap } from 'src/map/rasterMap'
+import { useAnnotationsStore } from 'src/stores/annotations'
+import { useNoticesStore } from 'src/stores/notices'
+import { usePanelStore } from 'src/stores/panel'
+import { usePromptsStore } from 'src/stores/prompts'
+import { useSegmentationStore } from 'src/stores/segmentation'
+import { useSelectionStore } from 'src/stores/selection'
+import { useViewStore } from 'src/stores/view'
+
+/** What the buttons and keys of the prompt mode do. */
+export function usePromptActions() {
+  const annotations = useAnnotationsStore()
+  const prompts = usePromptsStore()
+  const segmentation = useSegmentationStore()
+
+  function accept(): void {
+    const mask = prompts.take()
+    if (mask !== null) annotations.add(mask, segmentation.checkpoint)
+  }
+
+  function toggleMode(): void {
+    prompts.isActive = !prompts.isActive
+  }
+
+  return { accept, toggleMode }
+}
+
+/** Keeps the map in step with the prompts: what is clicked goes to the store, what is known is drawn. */
+export function usePromptMap(rasterMap: Readonly<ShallowRef<RasterMap | null>>): void {
+  const { t } = useI18n()
+  const annotations = useAnnotationsStore()
+  const notices = useNoticesStore()
+  const panel = usePanelStore()
+  const prompts = usePromptsStore()
+  const selection = useSelectionStore()
+  const view = useViewStore()
+
+  watch([rasterMap, () => prompts.isActive], ([map, isActive]) => {
+    if (isActive) {
+      view.drawing = null
+      selection.clear()
+    } else prompts.clear()
+    map?.prompts.listen(
+      isActive
+        ? {
+            onPoint: prompts.addPoint,
+            onBox: prompts.setBox,
+            onOutside: () => notices.show(t('prompts.outside'), 'outside', 'points'),
+          }
+        : null,
+    )
+  })
+  watch(
+    () => view.drawing,
+    (drawing) => {
+      if (drawing !== null) prompts.isActive = false
+    },
+  )
+  watchEffect(() => rasterMap.value?.prompts.setBoxTool(prompts.boxTool))
+  watchEffect(() => rasterMap.value?.prompts.showPrompts(prompts.prompts))
+  watchEffect(() => rasterMap.value?.prompts.showCandidate(prompts.mask?.feature.geometry ?? null))
+  watchEffect(() => {
+    // Over a segmentation they would pass for its objects.
+    const isShown = prompts.isActive || panel.tab === 'objects'
+    rasterMap.value?.prompts.showAnnotations(
+      isShown ? annotations.objects : [],
+      annotations.selectedId,
+    )
+  })
+  watch(
+    () => annotations.zoomTarget,
+    (target) => target && rasterMap.value?.prompts.zoomTo(target.geometry),
+  )
+}
