@@ -23,7 +23,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the command and its options."""
     parser = subparsers.add_parser("train-embedded", help="train the embedded checkpoint", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the run goes; taken up again if it exists")
-    parser.add_argument("--steps", type=int, default=1500, metavar="N", help="length of the schedule, default 1500")
+    parser.add_argument(
+        "--steps", type=int, default=1500, metavar="N", help="length of the schedule, default 1500; 0 only fits ratings"
+    )
     parser.add_argument("--time-limit-s", type=float, metavar="X", help="end the schedule after this much time")
     parser.add_argument("--early-size", type=int, default=160, metavar="N", help="side of images at first, default 160")
     parser.add_argument("--size", type=int, default=256, metavar="N", help="side of images later, default 256")
@@ -31,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--prompts", type=int, default=3, metavar="N", help="prompts per image, default 3")
     parser.add_argument("--learning-rate", type=float, default=8e-4, metavar="X", help="highest rate, default 0.0008")
     parser.add_argument("--scenes", type=int, default=300, metavar="N", help="synthetic scenes, default 300")
+    parser.add_argument("--rated-images", type=int, default=300, metavar="N", help="images to fit ratings, default 300")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="also use the data sets in this folder")
     parser.add_argument("--start-from", type=Path, metavar="FILE", help="begin with the weights of an earlier run")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads, default 2")
@@ -61,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         n_images=arguments.images,
         n_prompts=arguments.prompts,
         learning_rate=arguments.learning_rate,
+        n_rated_images=arguments.rated_images,
         seed=arguments.seed,
         start_from=arguments.start_from,
     )
@@ -71,7 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    for name in ("steps", "images", "prompts", "scenes", "threads"):
+    if arguments.steps < 0:
+        raise BadParameter(f"--steps is {arguments.steps}; give 0 or more.", "steps")
+    if arguments.rated_images < 2:
+        raise BadParameter(
+            f"--rated-images is {arguments.rated_images}; give 2 or more, one is held out.", "rated_images"
+        )
+    for name in ("images", "prompts", "scenes", "threads"):
         if getattr(arguments, name) < 1:
             raise BadParameter(f"--{name} is {getattr(arguments, name)}; give 1 or more.", name)
     for name in ("early_size", "size"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from server.training.calibration import calibrate
 from server.training.labelled_images import Source, draw_crop
 from server.training.losses import Losses, prompt_losses, to_mask_resolution
 from server.training.prompts import corrective_click
+from server.training.quality import fit_quality
 from server.training.training_log import TrainingLog
 
 STATE_FILE, WEIGHTS_FILE = "state.pt", "embedded.safetensors"
@@ -35,6 +37,7 @@ GRADIENT_LIMIT = 1.0
 NOT_DESCRIBED = ("folder", "start_from")
 # The averaged weights follow the last few hundred steps, and fewer at the start.
 AVERAGE_DECAY = 0.995
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class TrainingSettings:
 
     Attributes:
         folder: where state, weights, log and curve go; a state found there is taken up again.
-        n_steps: length of the learning-rate schedule.
+        n_steps: length of the learning-rate schedule; 0 only fits the predicted IoU and the thresholds.
         time_limit_s: the schedule is shortened to end after this many seconds of work; None for no limit.
         early_size, size: sides of the training images in pixels, multiples of 32; small ones first, because many
             quick steps teach the basics, and large ones for the last part, because they hold more look-alikes.
@@ -51,7 +54,8 @@ class TrainingSettings:
         n_images, n_prompts: images per step, and prompts per image.
         learning_rate: highest, after `n_warm_up` steps; then a cosine.
         refine_share: share of steps that train a corrective click on an earlier mask.
-        n_calibration_images: images that set the thresholds at the end.
+        n_rated_images: images that the predicted IoU is fitted to at the end.
+        n_calibration_images: images that set the thresholds after that.
         save_every: steps between saved states.
         seed: of weights and batches.
         start_from: weights to begin with instead of random ones; parts of other shape or name begin random.
@@ -69,6 +73,7 @@ class TrainingSettings:
     weight_decay: float = 0.02
     n_warm_up: int = 50
     refine_share: float = 0.2
+    n_rated_images: int = 300
     n_calibration_images: int = 30
     save_every: int = 100
     seed: int = 0
@@ -80,19 +85,19 @@ def train(settings: TrainingSettings, sources: Sequence[Source]) -> Path:
     settings.folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(settings)
     trainer.resume()
-    log = TrainingLog(settings.folder, trainer.step)
+    curve = TrainingLog(settings.folder, trainer.step)
     with tqdm(total=settings.n_steps, initial=trainer.step, unit="step") as bar:
         while trainer.progress() < 1:
             losses = trainer.take_step(sources)
-            log.add(trainer.step, trainer.learning_rate(), losses)
-            bar.set_postfix_str(log.summary())
+            curve.add(trainer.step, trainer.learning_rate(), losses)
+            bar.set_postfix_str(curve.summary())
             bar.update()
             if trainer.step % settings.save_every == 0:
                 trainer.save()
-                log.draw()
+                curve.draw()
     trainer.finish(sources)
     trainer.save()
-    log.draw()
+    curve.draw()
     return settings.folder / WEIGHTS_FILE
 
 
@@ -118,7 +123,8 @@ class Trainer:
     def progress(self) -> float:
         """Return how much of the schedule is done, 0..1, by steps or by time, whichever is further."""
         by_time = self.elapsed_s / self.settings.time_limit_s if self.settings.time_limit_s else 0.0
-        return min(1.0, max(self.step / self.settings.n_steps, by_time))
+        by_steps = self.step / self.settings.n_steps if self.settings.n_steps else 1.0
+        return min(1.0, max(by_steps, by_time))
 
     def learning_rate(self) -> float:
         """Return the rate of the coming step: linear warm-up, then a cosine to a small rest."""
@@ -150,11 +156,16 @@ class Trainer:
         return losses
 
     def finish(self, sources: Sequence[Source]) -> None:
-        """Adjust the averaged network's thresholds on crops as large as its later input."""
+        """Fit the averaged network's rating, then its thresholds, on crops as large as its later input."""
         rng = np.random.default_rng(self.settings.seed)
-        self.average.set_input_size(INPUT_SIZE)
+        network = self.average.eval()
+        network.set_input_size(INPUT_SIZE)
         crops = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_calibration_images)]
-        calibrate(self.average.eval(), crops)
+        calibrate(network, crops)  # what is rated are the masks as they will be
+        rated = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_rated_images)]
+        before, after = fit_quality(network, rated, self.settings.seed)
+        log.info("IoU of the chosen mask on held-out crops: %.3f, before its rating was fitted %.3f", after, before)
+        calibrate(network, crops)
 
     def save(self) -> None:
         """Write the state to go on from, and the averaged weights; a crash leaves the earlier files whole."""

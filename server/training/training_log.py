@@ -44,7 +44,9 @@ class TrainingLog:
         return f"loss {recent[2]:.3f}, best IoU {recent[5]:.3f}, chosen IoU {recent[6]:.3f}"
 
     def draw(self) -> None:
-        """Draw the smoothed best (green) and chosen (blue) IoU over the steps, 0 below to 1 above."""
+        """Draw the smoothed best (green) and chosen (blue) IoU over the steps, 0 below to 1 above; none, no picture."""
+        if not self._rows:
+            return
         values = np.array(self._rows)
         width, height = CURVE_SIZE
         picture = np.full((height, width, 3), 255, np.uint8)

@@ -40,6 +40,7 @@ def settings(tmp_path: Path) -> TrainingSettings:
         n_prompts=2,
         save_every=2,
         n_warm_up=1,
+        n_rated_images=2,
         n_calibration_images=1,
     )
 

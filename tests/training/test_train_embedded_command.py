@@ -19,7 +19,7 @@ def parse(*words: str) -> argparse.Namespace:
 
 @pytest.mark.parametrize(
     ("words", "named"),
-    [(("--steps", "0"), "steps"), (("--size", "100"), "--size"), (("--early-size", "32"), "--early-size")],
+    [(("--steps", "-1"), "steps"), (("--size", "100"), "--size"), (("--early-size", "32"), "--early-size")],
 )
 def test_wrong_options_are_refused(words: tuple[str, ...], named: str, tmp_path: Path) -> None:
     with pytest.raises(BadParameter, match=named):
@@ -34,8 +34,9 @@ def test_a_tiny_run_from_end_to_end(
     monkeypatch.setattr(train_embedded, "N_HELD_OUT_SCENES", 1)
     monkeypatch.setattr("server.training.calibration.MAX_CLICKS_PER_IMAGE", 1)
     monkeypatch.setattr("server.training.calibration.SHIFTS", (0.0,))
+    monkeypatch.setattr("server.training.quality.CLICKS_PER_IMAGE", 1)
     small = ["--steps", "1", "--size", "64", "--early-size", "64", "--images", "1", "--prompts", "1", "--scenes", "2"]
-    small += ["--threads", "1"]
+    small += ["--threads", "1", "--rated-images", "2"]
     assert train_embedded.run(parse(str(tmp_path / "run"), *small)) == 0
     assert (tmp_path / "run" / "embedded.safetensors").is_file()
     assert "mean IoU of one centre click" in capsys.readouterr().out

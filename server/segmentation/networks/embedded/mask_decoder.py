@@ -142,8 +142,13 @@ class MaskDecoder(nn.Module):
         Returns:
             As `rate`.
         """
+        described, features = self.describe(image, prompt)
+        return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift), features
+
+    def describe(self, image: ImageShare, prompt: PromptMaps) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what each mask of a few prompts is rated by, (B, 3, 133), and the features, as `rate_shared` does."""
         features = self._look(image, prompt)
-        return self._rate(self._sketch_cells(features).detach(), features), features
+        return _describe(self._sketch_cells(features).detach(), features), features
 
     def draw(self, embeddings: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Run the second stage.
@@ -201,19 +206,19 @@ class MaskDecoder(nn.Module):
         split = keys.reshape(len(keys), N_SUBSPACES, SUBSPACE_CHANNELS, *keys.shape[-2:])
         return functional.normalize(split, dim=2)
 
-    def _rate(self, cells: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Return the predicted IoU (B, 3) from the features inside and outside each sketch, given by its cells."""
-        inside = torch.sigmoid(cells).reshape(len(cells), N_MASKS, 4, -1).mean(dim=2)
-        flat = features.flatten(2)
-        area = inside.sum(dim=2, keepdim=True)
-        mean_inside = inside @ flat.transpose(1, 2) / area.clamp(min=1e-3)
-        outside = flat.sum(dim=2)[:, None] - mean_inside * area
-        mean_outside = outside / (inside.shape[2] - area).clamp(min=1e-3)
-        certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
-        share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
-        which = torch.eye(N_MASKS, device=cells.device).expand(len(cells), -1, -1)
-        described = torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
-        return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift)
+
+def _describe(cells: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """Return (B, 3, 133): means of the features inside and outside each sketch, its certainty, area and number."""
+    inside = torch.sigmoid(cells).reshape(len(cells), N_MASKS, 4, -1).mean(dim=2)
+    flat = features.flatten(2)
+    area = inside.sum(dim=2, keepdim=True)
+    mean_inside = inside @ flat.transpose(1, 2) / area.clamp(min=1e-3)
+    outside = flat.sum(dim=2)[:, None] - mean_inside * area
+    mean_outside = outside / (inside.shape[2] - area).clamp(min=1e-3)
+    certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
+    share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
+    which = torch.eye(N_MASKS, device=cells.device).expand(len(cells), -1, -1)
+    return torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
 
 
 def _compare(keys: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:

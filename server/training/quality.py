@@ -1,0 +1,133 @@
+"""Teaches the predicted IoU anew when everything else has been learned, on images as large as the network's input.
+
+Training shows small images to a network that is still changing; what it rates later are full-size inputs and masks that
+stand still. The rating reads a short description of each mask, so it can be fitted to thousands of them in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from server.segmentation.networks.embedded import EmbeddedSam
+from server.training.labelled_images import UNKNOWN, LabelledImage, object_ids
+from server.training.losses import mask_ious, to_mask_resolution
+from server.training.prompts import centre_click, choose_objects, random_click
+
+CLICKS_PER_IMAGE = 24
+# Everything-mode clicks anywhere on an object, people in the middle.
+CENTRE_SHARE = 0.5
+# Images, not masks, are held out: masks of one image resemble each other.
+HELD_OUT_SHARE = 0.2
+BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 512, 1e-3, 1e-2
+N_EPOCHS, PATIENCE = 200, 20
+
+
+@dataclass(frozen=True)
+class RatedSamples:
+    """Masks of one image with what the rating sees and what it should say.
+
+    Attributes:
+        described: float32 (N, 3, D), see `MaskDecoder.describe`.
+        ious: float32 (N, 3), true IoU.
+    """
+
+    described: torch.Tensor
+    ious: torch.Tensor
+
+    @staticmethod
+    def join(parts: Sequence[RatedSamples]) -> RatedSamples:
+        """Return all samples of several images."""
+        return RatedSamples(torch.cat([part.described for part in parts]), torch.cat([part.ious for part in parts]))
+
+
+def fit_quality(network: EmbeddedSam, images: Sequence[LabelledImage], seed: int) -> tuple[float, float]:
+    """Fit the network's rating to the true IoU of its masks; the one that is best on held-out images stays.
+
+    Args:
+        network: in evaluation mode.
+        images: squares of its input size, at least two with objects.
+        seed: of clicks and order.
+
+    Returns:
+        Mean over held-out clicks of the chosen mask's IoU, before and after.
+    """
+    rng = np.random.default_rng(seed)
+    samples = [collect_samples(network, image, rng) for image in tqdm(images, unit="image") if _has_objects(image)]
+    n_held_out = max(1, round(HELD_OUT_SHARE * len(samples)))
+    held_out, shown = RatedSamples.join(samples[:n_held_out]), RatedSamples.join(samples[n_held_out:])
+    head = network.mask_decoder.quality
+    before = chosen_iou(head, held_out)
+    with torch.enable_grad():
+        _fit(head.requires_grad_(True), shown, held_out, torch.Generator().manual_seed(seed))
+    head.requires_grad_(False)
+    return before, chosen_iou(head, held_out)
+
+
+def _fit(head: nn.Module, shown: RatedSamples, held_out: RatedSamples, order: torch.Generator) -> None:
+    """Descend until the held-out loss has not fallen for a while; leave the best weights in `head`."""
+    optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    best, best_weights, n_worse = _loss(head, held_out).item(), _copy_weights(head), 0
+    for _ in range(N_EPOCHS):
+        for rows in torch.randperm(len(shown.ious), generator=order).split(BATCH_SIZE):
+            optimizer.zero_grad(set_to_none=True)
+            _loss(head, RatedSamples(shown.described[rows], shown.ious[rows])).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        now = _loss(head, held_out).item()
+        n_worse = 0 if now < best else n_worse + 1
+        if now < best:
+            best, best_weights = now, _copy_weights(head)
+        if n_worse > PATIENCE:
+            break
+    head.load_state_dict(best_weights)
+
+
+def _copy_weights(head: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: weight.detach().clone() for name, weight in head.state_dict().items()}
+
+
+def _loss(head: nn.Module, samples: RatedSamples) -> torch.Tensor:
+    """Return the cross-entropy, whose minimum is the expected IoU."""
+    return functional.binary_cross_entropy_with_logits(head(samples.described).squeeze(2), samples.ious)
+
+
+def chosen_iou(head: nn.Module, samples: RatedSamples) -> float:
+    """Return the mean true IoU of the masks that `head` rates highest."""
+    with torch.no_grad():
+        chosen = head(samples.described).squeeze(2).argmax(dim=1, keepdim=True)
+    return float(samples.ious.gather(1, chosen).mean())
+
+
+def collect_samples(network: EmbeddedSam, image: LabelledImage, rng: np.random.Generator) -> RatedSamples:
+    """Click on objects of an image, once each; describe and measure the masks."""
+    ids = choose_objects(image.labels, object_ids(image.labels), CLICKS_PER_IMAGE, rng)
+    meant = np.stack([image.labels == chosen for chosen in ids])
+    clicks = [centre_click(mask) if rng.random() < CENTRE_SHARE else random_click(mask, rng) for mask in meant]
+    known = to_mask_resolution(torch.from_numpy(image.labels != UNKNOWN)[None])
+    targets = to_mask_resolution(torch.from_numpy(meant))
+    with torch.no_grad():
+        rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None].float()
+        embeddings = network.image_encoder(network.preprocess(rgb))
+        return RatedSamples.join(list(_rate(network, embeddings, np.array(clicks, np.float32), (targets, known))))
+
+
+def _rate(
+    network: EmbeddedSam, embeddings: torch.Tensor, clicks: np.ndarray, truth: tuple[torch.Tensor, torch.Tensor]
+) -> Iterator[RatedSamples]:
+    """Yield the samples of a few clicks at a time, (N, 2) of x, y."""
+    decoder = network.mask_decoder
+    shared = decoder.share(embeddings)
+    for index, click in enumerate(torch.from_numpy(clicks).split(1)):
+        described, features = decoder.describe(shared, network.prompt_encoder.encode_clicks(click))
+        logits = decoder.draw(embeddings, features)
+        yield RatedSamples(described, mask_ious(logits, truth[0][index : index + 1], truth[1]))
+
+
+def _has_objects(image: LabelledImage) -> bool:
+    return len(object_ids(image.labels)) > 0
