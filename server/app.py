@@ -19,7 +19,7 @@ from server.database import open_database
 from server.jobs.queue import LocalQueue
 from server.jobs.tasks import Segment, SegmentTask
 from server.routes.registry import Rates, register_routes
-from server.routes.services import EXTENSION, Services
+from server.routes.services import EXTENSION, Predict, Services
 from server.routes.uploads import ENVELOPE_BYTES, StreamingRequest
 from server.segmentation.engine import SegmentationEngine
 from server.settings import REPOSITORY, Settings
@@ -48,13 +48,19 @@ class Background:
         self.engine.dispose()
 
 
-def create_app(settings: Settings, segment: Segment | None = None, page_folder: Path | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    segment: Segment | None = None,
+    page_folder: Path | None = None,
+    predict: Predict | None = None,
+) -> Flask:
     """Return the application; its background work starts with `find_background(app).start()`.
 
     Args:
         settings: the operator's choices.
-        segment: takes the engine's place in tests.
+        segment: takes the place of the engine's in tests.
         page_folder: the built page; None means `front_end/dist`.
+        predict: takes the place of the engine's in tests.
     """
     app = Flask(__name__, static_folder=None)
     app.request_class = StreamingRequest
@@ -63,7 +69,7 @@ def create_app(settings: Settings, segment: Segment | None = None, page_folder: 
     engine = SegmentationEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
-    services, background = _build(settings, segment or engine.segment, engine, page_folder)
+    services, background = _build(settings, engine, page_folder, segment or engine.segment, predict or engine.predict)
     app.extensions[EXTENSION] = services
     app.extensions[BACKGROUND] = background
     register_routes(
@@ -79,7 +85,7 @@ def find_background(app: Flask) -> Background:
 
 
 def _build(
-    settings: Settings, segment: Segment, engine: SegmentationEngine, page_folder: Path | None
+    settings: Settings, engine: SegmentationEngine, page_folder: Path | None, segment: Segment, predict: Predict
 ) -> tuple[Services, Background]:
     database = open_database(settings.cache_folder / "service.sqlite")
     clients = ClientStore(database, settings.cache_folder)
@@ -97,6 +103,7 @@ def _build(
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_pixels),
         segment_wait_s=settings.segment_wait_s,
         waiting_slots=BoundedSemaphore(settings.n_threads // 2),
+        predict=predict,
         device_name=engine.device_name,
         checkpoint_folder=settings.checkpoint_folder,
         default_checkpoint=settings.checkpoint,

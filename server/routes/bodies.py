@@ -9,10 +9,18 @@ from flask import request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.errors import BadParameter, TooLarge
+from server.segmentation.prompting.prompts import MAX_POINTS
 from server.segmentation.whole_raster.segmenting import MAX_RESOLUTION_M, MIN_RESOLUTION_M
 
 RasterName = Annotated[str | None, Field(default=None, description="Name given at upload; absent: the latest raster.")]
 BandIndex = Annotated[int, Field(ge=1, le=100_000, description="Band number, starting at 1.")]
+RgbIndex = Annotated[
+    list[BandIndex] | None,
+    Field(default=None, min_length=3, max_length=3, description="Bands the network sees as red, green and blue."),
+]
+CheckpointName = Annotated[str | None, Field(default=None, max_length=200, description="One of `/checkpoints`.")]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Prompt = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
 Stretch = Literal["percentile", "minmax", "none"]
 MaxSize = Annotated[int, Field(ge=16, le=8192, description="Longest side of the answer in pixels.")]
 Alpha = Annotated[float, Field(ge=0.0, le=1.0, description="Opacity of the objects; 1 hides the image below.")]
@@ -57,15 +65,15 @@ class SegmentBody(Body):
 
     raster: RasterName
     out_raster: str = Field(default="result.tif", max_length=200, description="Name of the download, ending in .tif.")
-    rgb_index: list[BandIndex] | None = Field(
-        default=None, min_length=3, max_length=3, description="Bands the network sees as red, green and blue."
-    )
-    checkpoint: str | None = Field(default=None, max_length=200, description="One of `/checkpoints`.")
+    rgb_index: RgbIndex
+    checkpoint: CheckpointName
     window: list[int] | None = Field(
         default=None, min_length=4, max_length=4, description="Part to segment: col, row, width, height in pixels."
     )
     area: dict[str, Any] | None = Field(
-        default=None, description="Part to segment as a GeoJSON Polygon or MultiPolygon in longitude and latitude."
+        default=None,
+        description="Part to segment: a GeoJSON Polygon or MultiPolygon in longitude and latitude; in the raster's own "
+        "coordinates (its transform, else pixels) where it has no coordinate reference system.",
     )
     resolution_m: float | None = Field(
         default=None,
@@ -75,6 +83,28 @@ class SegmentBody(Body):
         description="Metres per pixel that the network sees; absent: the raster's own.",
     )
     full_cover: bool = Field(default=False, description="Go on until all ground belongs to an object.")
+
+
+class PredictBody(Body):
+    """`POST /predict`."""
+
+    raster: RasterName
+    points: list[Prompt] = Field(
+        default_factory=list,
+        max_length=MAX_POINTS,
+        description="Clicks as [x, y, label], 1 inside the object, 0 outside.",
+    )
+    box: list[Coordinate] | None = Field(
+        default=None, min_length=4, max_length=4, description="Box around the object: x0, y0, x1, y1."
+    )
+    previous: str | None = Field(default=None, max_length=200, description="Id of the mask to be corrected.")
+    multimask: bool = Field(default=True, description="Three masks of different extent instead of one.")
+    space: Literal["pixel", "map"] = Field(
+        default="pixel",
+        description="Pixels, or longitude and latitude; both are pixels where the raster has no place on Earth.",
+    )
+    rgb_index: RgbIndex
+    checkpoint: CheckpointName
 
 
 class RasterQuery(Query):

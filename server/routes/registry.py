@@ -16,6 +16,7 @@ from server.routes import (
     jobs,
     openapi,
     pages,
+    predict,
     rasters,
     results,
     segment,
@@ -25,7 +26,7 @@ from server.routes import (
 from server.routes.errors import register_error_answers
 from server.routes.guards import register_guards
 
-MODULES = (pages, human_check, health, openapi, uploads, rasters, tiles, segment, jobs, results, checkpoints)
+MODULES = (pages, human_check, health, openapi, uploads, rasters, tiles, segment, predict, jobs, results, checkpoints)
 COSTLY = frozenset({"uploads.upload", "uploads.upload_sample", "segment.segment"})
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})
 UNLIMITED = frozenset({"health.health", "pages.index", "pages.asset", "pages.icon", "human_check.static"})

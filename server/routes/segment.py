@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -69,10 +70,6 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
             f'"{body.out_raster[:80]}" is no file name for the result; expected a plain name ending in .tif.',
             "out_raster",
         )
-    if body.rgb_index is None:
-        band_indexes = default_band_indexes(entry.source)
-    else:
-        band_indexes = check_band_indexes(entry.source, body.rgb_index, field="rgb_index")
     window = check_window(entry.source, body.window) if body.window is not None else None
     if body.area is not None:
         read_area(entry.source, body.area)
@@ -81,9 +78,9 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
     return {
         "raster_id": entry.id,
         "out_raster": body.out_raster,
-        "band_indexes": list(band_indexes),
+        "band_indexes": list(choose_bands(entry.source, body.rgb_index)),
         "parameters": {name: getattr(settings, name) for name in PARAMETERS},
-        "checkpoint": _check_checkpoint(body.checkpoint or services().default_checkpoint),
+        "checkpoint": choose_checkpoint(body.checkpoint),
         "window": window,
         "area": body.area,
         "resolution_m": body.resolution_m,
@@ -91,7 +88,25 @@ def _check_request(body: SegmentBody) -> dict[str, object]:
     }
 
 
-def _check_checkpoint(name: str) -> str:
+def choose_bands(source: Path, rgb_index: list[int] | None) -> tuple[int, ...]:
+    """Return the bands the network sees: those asked for, or the raster's usual ones for None.
+
+    Raises:
+        BadParameter: the raster has no such band.
+    """
+    if rgb_index is None:
+        return default_band_indexes(source)
+    return check_band_indexes(source, rgb_index, field="rgb_index")
+
+
+def choose_checkpoint(asked: str | None) -> str:
+    """Return the name of the checkpoint asked for, the operator's for None.
+
+    Raises:
+        BadParameter: no checkpoint has that name.
+        CheckpointMissing: its file is not on this server.
+    """
+    name = asked or services().default_checkpoint
     known = {item.name: item for item in list_checkpoints(services().checkpoint_folder)}
     if name not in known:
         raise BadParameter(f'No checkpoint is called "{name}"; known are {", ".join(known)}.', "checkpoint")

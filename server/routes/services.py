@@ -14,8 +14,10 @@ from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
 from server.jobs.queue import LocalQueue
+from server.segmentation.prompting.answering import PromptAnswer, PromptRequest
 from server.uploads.receive import UploadLimits
 
+Predict = Callable[[Path, PromptRequest], PromptAnswer]
 EXTENSION = "segment_anything_rs"
 
 
@@ -26,6 +28,7 @@ class Services:
     Attributes:
         segment_wait_s: how long `/segment` waits for its job.
         waiting_slots: one slot per request that may wait for its job; see `/segment`.
+        predict: the engine's answer to prompts; takes the raster's file and the request.
         device_name: tells the device without waking a network.
         page_folder: the built single-page app.
         staging_folder: where uploads stream to before they belong to a raster.
@@ -38,6 +41,7 @@ class Services:
     upload_limits: UploadLimits
     segment_wait_s: float
     waiting_slots: BoundedSemaphore
+    predict: Predict
     device_name: Callable[[], str]
     checkpoint_folder: Path
     default_checkpoint: str

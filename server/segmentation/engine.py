@@ -6,7 +6,16 @@ from pathlib import Path
 
 from server.segmentation.model_store import ModelStore
 from server.segmentation.progress import Report
+from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
+from server.segmentation.prompting.earlier_masks import EarlierMasks
+from server.segmentation.prompting.patches import PatchCache
+from server.segmentation.prompting.rated_masks import PromptedNetwork
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
+
+# A mask takes about three thousand bytes, so this is enough for thousands of clicks of many people.
+EARLIER_MASKS_BYTES = 64 * 2**20
+# Sixty windows of a megabyte: what a few people look at.
+PATCHES_BYTES = 64 * 2**20
 
 
 class SegmentationEngine:
@@ -17,6 +26,7 @@ class SegmentationEngine:
     ) -> None:
         """Prepare an engine; see `ModelStore` for the arguments."""
         self._store = ModelStore(folder, device, embedding_cache_bytes, precision)
+        self._memory = PromptMemory(EarlierMasks(EARLIER_MASKS_BYTES), PatchCache(PATCHES_BYTES))
 
     def device_name(self) -> str:
         """Return "cpu" or "cuda" without waking a network; see `ModelStore.device_name`."""
@@ -25,3 +35,12 @@ class SegmentationEngine:
     def segment(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
         """Segment `source` into files under `folder`; see `segment_raster` for everything else."""
         return segment_raster(source, folder, request, self._store.make_generator, report)
+
+    def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
+        """Return the masks of prompts on `source` while jobs stand back; see `answer_prompts` for everything else."""
+        return answer_prompts(source, request, self._make_prompted, self._memory)
+
+    def _make_prompted(self, checkpoint: str) -> PromptedNetwork:
+        from server.segmentation.prompting.network import SharedNetwork  # torch comes with the first use
+
+        return SharedNetwork(self._store.make_predictor(checkpoint), self._store.click_turn)

@@ -1,29 +1,29 @@
-"""Holds the networks: loaded once, on first use, and used by one thread at a time."""
+"""Holds the networks: loaded once, on first use, and used by one thread at a time, clicks before jobs."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import shutil
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from server.segmentation.mask_records import MaskGenerator
 from server.segmentation.networks.heap import keep_freed_memory
+from server.segmentation.networks.spinning import spin_briefly
+from server.segmentation.networks.turns import Turns
 from server.segmentation.parameters import MaskGeneratorSettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from server.segmentation.networks.caching_predictor import EmbeddingCache
+    from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
 
 # Two networks let clients with different checkpoints take turns; more would fill the memory (ViT-H takes 2.6 GB).
 MAX_LOADED = 2
-# How often a thread that waits for the network looks whether its own job was cancelled, in seconds.
-WAIT_STEP_S = 0.25
 
 
 class ModelStore:
@@ -51,7 +51,7 @@ class ModelStore:
         self._cache: EmbeddingCache | None = None
         self._found_device: str | None = None
         self._loading = RLock()
-        self._inference = Lock()
+        self._turns = Turns()
 
     def device_name(self) -> str:
         """Return "cpu" or "cuda" without importing torch; before the first use of "auto" it is an informed guess."""
@@ -66,6 +66,7 @@ class ModelStore:
             BadParameter: no checkpoint has that name, the device cannot be used, or it is slow with the precision.
             CheckpointMissing: its file is absent or not readable as weights.
         """
+        spin_briefly()
         from server.segmentation.networks.loading import choose_device, load_network
         from server.segmentation.networks.precision import check_precision
 
@@ -98,10 +99,24 @@ class ModelStore:
             CheckpointMissing: see `load`.
         """
         from server.segmentation.automatic.generator import AutomaticMaskGenerator
+
+        predictor = self.make_predictor(checkpoint)
+        return AutomaticMaskGenerator(predictor, settings, check, lambda: self._turns.take(check=check))
+
+    def make_predictor(self, checkpoint: str) -> CachingPredictor:
+        """Return a predictor for one thread on the shared network and cache; use it inside `click_turn`.
+
+        Raises:
+            BadParameter: see `load`.
+            CheckpointMissing: see `load`.
+        """
         from server.segmentation.networks.caching_predictor import CachingPredictor
 
-        predictor = CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache(), self._precision)
-        return AutomaticMaskGenerator(predictor, settings, check, lambda: self._alone(check))
+        return CachingPredictor(self.load(checkpoint), checkpoint, self._embedding_cache(), self._precision)
+
+    def click_turn(self) -> AbstractContextManager[None]:
+        """Return a context in which no one else uses a network; jobs that wait for one stand back."""
+        return self._turns.take(is_click=True)
 
     def _embedding_cache(self) -> EmbeddingCache:
         from server.segmentation.networks.caching_predictor import EmbeddingCache
@@ -110,16 +125,6 @@ class ModelStore:
             if self._cache is None:
                 self._cache = EmbeddingCache(self._embedding_cache_bytes)
             return self._cache
-
-    @contextmanager
-    def _alone(self, check: Callable[[], None]) -> Iterator[None]:
-        """Wait until no other thread uses a network; a cancelled job stops waiting because `check` raises."""
-        while not self._inference.acquire(timeout=WAIT_STEP_S):
-            check()
-        try:
-            yield
-        finally:
-            self._inference.release()
 
 
 def _expects_gpu() -> bool:

@@ -75,7 +75,7 @@ def _fit(head: nn.Module, shown: RatedSamples, held_out: RatedSamples, order: to
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     best, best_weights, n_worse = _loss(head, held_out).item(), _copy_weights(head), 0
     for _ in range(N_EPOCHS):
-        for rows in torch.randperm(len(shown.ious), generator=order).split(BATCH_SIZE):
+        for rows in torch.split(torch.randperm(len(shown.ious), generator=order), BATCH_SIZE):
             optimizer.zero_grad(set_to_none=True)
             _loss(head, RatedSamples(shown.described[rows], shown.ious[rows])).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -123,7 +123,7 @@ def _rate(
     """Yield the samples of a few clicks at a time, (N, 2) of x, y."""
     decoder = network.mask_decoder
     shared = decoder.share(embeddings)
-    for index, click in enumerate(torch.from_numpy(clicks).split(1)):
+    for index, click in enumerate(torch.split(torch.from_numpy(clicks), 1)):
         described, features = decoder.describe(shared, network.prompt_encoder.encode_clicks(click))
         logits = decoder.draw(embeddings, features)
         yield RatedSamples(described, mask_ious(logits, truth[0][index : index + 1], truth[1]))

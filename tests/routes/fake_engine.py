@@ -10,7 +10,11 @@ import numpy as np
 
 from server.segmentation.mask_records import MaskRecord, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
+from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
+from server.segmentation.prompting.earlier_masks import EarlierMasks
+from server.segmentation.prompting.patches import PatchCache
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
+from tests.segmentation.prompting.bright_areas import BrightAreas
 
 
 class SquareGenerator:
@@ -39,6 +43,8 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.requests: list[SegmentRequest] = []
+        self.asked: list[PromptRequest] = []
+        self._memory = PromptMemory(EarlierMasks(1 << 20), PatchCache(1 << 20))
         self.failure: Exception | None = None
         self._may_run = Event()
         self._may_run.set()
@@ -58,6 +64,11 @@ class FakeEngine:
         if self.failure is not None:
             raise self.failure
         return segment_raster(source, folder, request, self._make_generator, report)
+
+    def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
+        """Answer like the real engine, with the bright area under the click."""
+        self.asked.append(request)
+        return answer_prompts(source, request, lambda _checkpoint: BrightAreas(), self._memory)
 
     def _make_generator(
         self, _checkpoint: str, _settings: MaskGeneratorSettings, _check: Callable[[], None]

@@ -10,9 +10,9 @@ from tests.routes.support import upload
 CONTRACT = {
     ("get", "/human_check"), ("post", "/human_check"), ("post", "/upload"), ("post", "/upload_cfg"),
     ("get", "/raster_meta"), ("post", "/preview_raster"), ("get", "/tiles/{raster}/tilejson.json"),
-    ("get", "/tiles/{raster}/{z}/{x}/{y}.png"), ("post", "/segment"), ("get", "/jobs"), ("get", "/jobs/{job}"),
-    ("delete", "/jobs/{job}"), ("get", "/preview_mask"), ("get", "/download"), ("get", "/checkpoints"),
-    ("get", "/health"), ("get", "/openapi.json"),
+    ("get", "/tiles/{raster}/{z}/{x}/{y}.png"), ("post", "/segment"), ("post", "/predict"), ("get", "/jobs"),
+    ("get", "/jobs/{job}"), ("delete", "/jobs/{job}"), ("get", "/preview_mask"), ("get", "/download"),
+    ("get", "/checkpoints"), ("get", "/health"), ("get", "/openapi.json"),
 }  # fmt: skip
 
 

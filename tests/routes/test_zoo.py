@@ -67,6 +67,8 @@ def use(client, path: Path) -> None:
     tilejson = answers["tilejson"].get_json()
     zoom = tilejson.get("minzoom", 0)
     answers["tile"] = client.get(f"/tiles/{name}/{zoom}/0/0.png")
+    middle = [meta["width"] / 2, meta["height"] / 2, 1]
+    answers["predict"] = client.post("/predict", json={"raster": name, "points": [middle]})
     if meta["width"] * meta["height"] <= MAX_SEGMENTED_PX:
         answers["segment"] = client.post("/segment", json={"raster": name})
         if answers["segment"].status_code == 200:

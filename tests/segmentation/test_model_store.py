@@ -67,7 +67,7 @@ def test_one_inference_at_a_time(loads: list[str], tmp_path: Path) -> None:
 
     def use() -> None:
         nonlocal inside, most
-        with store._alone(ignore):
+        with store.click_turn():
             with lock:
                 inside += 1
                 most = max(most, inside)
@@ -90,7 +90,7 @@ def test_a_cancelled_job_does_not_wait_for_its_turn(loads: list[str], tmp_path: 
         raise Cancelled
 
     generator = store.make_generator("a", SETTINGS, cancelled)
-    with store._alone(ignore), pytest.raises(Cancelled):
+    with store.click_turn(), pytest.raises(Cancelled):
         generator.generate(np.zeros((32, 32, 3), dtype=np.uint8), hear)
 
 

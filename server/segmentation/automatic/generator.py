@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import get_ident
 
 import numpy as np
 import torch
@@ -57,16 +58,19 @@ class AutomaticMaskGenerator:
         Args:
             predictor: the network with its cache of encoder outputs.
             settings: the user's parameters.
-            check: called before every layer of the network, so that a cancelled job may raise within a fraction
-                of a second even where one encoding takes a minute.
-            exclusive: makes a context in which no one else uses the network.
+            check: called before every few clicks and every layer of the encoder, so that a cancelled job may raise
+                within a fraction of a second even where one encoding takes a minute.
+            exclusive: makes a context in which no one else uses the network; entered for the encoder and for every
+                batch of clicks, so that others need not wait for a whole patch.
         """
         self._predictor = predictor
         self._settings = settings
         self._check = check
         self._exclusive = exclusive
         self._network: nn.Module = predictor.model
-        self._decoder = choose_decoder(self._network)
+        # A decoder keeps what it knows of the image to itself; only preparing it calls the shared network.
+        with exclusive():
+            self._decoder = choose_decoder(self._network)
         self.input_size: int = predictor.model.image_encoder.img_size
 
     def generate(self, rgb: NDArray[np.uint8], tell: Tell) -> list[MaskRecord]:
@@ -90,9 +94,8 @@ class AutomaticMaskGenerator:
         settings = self._settings
         tell_batch = _count_batches(looks, settings.points_per_batch, tell)
         found: list[Candidate] = []
-        with self._using_network():
-            for look in looks:
-                found += self._find_in_crop(rgb, look, thresholds, tell_batch)
+        for look in looks:
+            found += self._find_in_crop(rgb, look, thresholds, tell_batch)
         if len(looks) > 1:
             # Smaller crops show their objects larger, so their masks win.
             scores = np.float32(1) / np.array([candidate.crop_area_px for candidate in found], dtype=np.float32)
@@ -110,16 +113,18 @@ class AutomaticMaskGenerator:
         if len(look.points) == 0:
             return []
         x0, y0, x1, y1 = look.crop.box_xyxy
-        self._predictor.set_image(rgb[y0:y1, x0:x1])
-        embedding = self._predictor.get_image_embedding()
-        self._decoder.start(embedding)
+        with self._using_network(), checking_layers(self._network, self._check):
+            self._predictor.set_image(rgb[y0:y1, x0:x1])
+            embedding = self._predictor.get_image_embedding()
+            self._decoder.start(embedding)
         batches = ClickBatches(self._settings.points_per_batch, embedding.device)
         batches.fit(embedding.nbytes)
         masks = self._prepare(look.crop, rgb.shape[:2], thresholds)
 
         def decode(points: NDArray[np.float64]) -> list[Candidate]:
             self._check()
-            return masks.find(points, embedding.device)
+            with self._using_network():
+                return masks.find(points, embedding.device)
 
         found: list[Candidate] = []
         for start in range(0, len(look.points), self._settings.points_per_batch):
@@ -138,7 +143,7 @@ class AutomaticMaskGenerator:
     @contextmanager
     def _using_network(self) -> Iterator[None]:
         precision = lower_precision(self._predictor.precision, self._predictor.device)
-        with self._exclusive(), checking_layers(self._network, self._check), torch.inference_mode(), precision:
+        with self._exclusive(), torch.inference_mode(), precision:
             yield
 
 
@@ -162,10 +167,15 @@ def _keep_best(found: list[Candidate], scores: NDArray[np.float32], iou_threshol
 
 @contextmanager
 def checking_layers(network: nn.Module, check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before every module of `network` while the context is open."""
+    """Call `check` before every module of `network` while the context is open and this thread runs it.
+
+    Registering hooks changes the network that all threads share, so only its present user may open this context.
+    """
+    user = get_ident()
 
     def before(*_: object) -> None:
-        check()
+        if get_ident() == user:
+            check()
 
     handles = [module.register_forward_pre_hook(before) for module in network.modules()]
     try:

@@ -1,0 +1,1 @@
+"""From clicks and boxes on a raster to ranked masks with their outlines."""
