@@ -52,13 +52,14 @@ def main(arguments: Sequence[str]) -> int:
         rasters = {side: write_raster(Path(name) / f"{side}.tif", side, block) for side in chosen.sides}
         for side, raster in rasters.items():
             figures[str(side)] = run_apart(raster, chosen.points_per_side, None)
+            print(f"{side:<16} {figures[str(side)]}", flush=True)
         smallest = rasters[min(chosen.sides)]
         stops = [run_apart(smallest, chosen.points_per_side, stop)["stopping_s"] for stop in STOPS]
     peaks = [figures[str(side)]["peak_mib"] for side in chosen.sides]
     figures |= {"stopping_s": dict(zip(map(str, STOPS), stops, strict=True)),
                 "memory_ratio": round(peaks[-1] / peaks[0], 3)}  # fmt: skip
-    for key, value in figures.items():
-        print(f"{key:16} {value}")
+    for key in ("stopping_s", "memory_ratio"):
+        print(f"{key:16} {figures[key]}")
     if chosen.json:
         print(json.dumps(figures))
     return 0
