@@ -61,7 +61,7 @@ class Settings:
     job_workers: int = _setting(1, "Jobs that run at the same time.", minimum=1, maximum=64)
     max_queued_jobs: int = _setting(20, "Jobs one client may have waiting or running.", minimum=1, maximum=10_000)
     embedding_cache_bytes: int = _setting(
-        GIB, "Memory for encoder outputs that are kept for reuse.", minimum=0, maximum=2**44
+        GIB // 2, "Memory for encoder outputs that are kept for reuse.", minimum=0, maximum=2**44
     )
     client_lifetime_h: float = _setting(
         168.0, "Hours after its last visit until a client and its files are removed.", minimum=0.01, maximum=87_600.0

@@ -22,7 +22,7 @@ class SegmentationEngine:
     """Segments rasters with the networks of one `ModelStore`; creating it loads nothing."""
 
     def __init__(
-        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30, precision: str = "float32"
+        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 29, precision: str = "float32"
     ) -> None:
         """Prepare an engine; see `ModelStore` for the arguments."""
         self._store = ModelStore(folder, device, embedding_cache_bytes, precision)

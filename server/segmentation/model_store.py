@@ -33,7 +33,7 @@ class ModelStore:
     """
 
     def __init__(
-        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 30, precision: str = "float32"
+        self, folder: Path, device: str = "auto", embedding_cache_bytes: int = 1 << 29, precision: str = "float32"
     ) -> None:
         """Prepare a store.
 
