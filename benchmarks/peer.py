@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+from server.settings import REPOSITORY
 
 
 def make_peer(name: str, packages: Sequence[str], probe: str) -> Path:

@@ -25,8 +25,9 @@ import torch
 
 from benchmarks.automatic_masks.images import Picture, speed_picture
 from benchmarks.automatic_masks.networks import Subject, prepared_subject
-from benchmarks.peer import REPOSITORY, make_peer
+from benchmarks.peer import make_peer
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings
+from server.settings import REPOSITORY
 
 PEER_PACKAGES = ("segment-geospatial[samgeo]==1.4.2", "torch==2.14.1", "torchvision==0.29.1")
 PEER_PROGRAM = REPOSITORY / "benchmarks" / "samgeo_peer.py"

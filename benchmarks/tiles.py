@@ -26,8 +26,9 @@ from rasterio.enums import Resampling
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from benchmarks.peer import REPOSITORY, make_peer
+from benchmarks.peer import make_peer
 from benchmarks.timing import median_seconds
+from server.settings import REPOSITORY
 
 PEER_PACKAGES = ("titiler.application", "uvicorn")
 TOKEN = "benchmark"  # noqa: S105 - for a server that lives as long as this run

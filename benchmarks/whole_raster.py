@@ -21,12 +21,12 @@ import rasterio
 from rasterio.windows import Window
 
 from benchmarks.known_objects import paint_mosaic
-from benchmarks.peer import REPOSITORY
 from server.errors import Cancelled
 from server.segmentation.engine import SegmentationEngine
 from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.whole_raster.segmenting import SegmentRequest
+from server.settings import REPOSITORY
 
 # The ground repeats every so many pixels, turned and lit differently each time.
 BLOCK_PX, SCENE_PX = 3000, 1000

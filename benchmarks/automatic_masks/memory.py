@@ -18,8 +18,8 @@ from benchmarks.automatic_masks.networks import Subject
 from benchmarks.automatic_masks.sides import make_ours, make_package
 from server.segmentation.networks.loading import load_network
 from server.segmentation.parameters import MaskGeneratorSettings
+from server.settings import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 MIB = 1024 * 1024
 
 

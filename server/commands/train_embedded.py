@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from server.errors import BadParameter
+from server.segmentation.networks.spinning import spin_briefly
 
 if TYPE_CHECKING:
     from server.training.labelled_images import Source
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         BadParameter: an option is out of range or the data sets are not there.
     """
     _check(arguments)
+    spin_briefly()
     import torch  # here, because the other commands must start without it
 
     from server.segmentation.networks.heap import keep_freed_memory
