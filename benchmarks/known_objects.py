@@ -84,6 +84,7 @@ class KnowingGenerator:
 
     def __init__(self, reader: ArrayReader, truth: Labels, input_size: int, errors: Errors | None = None) -> None:
         self.input_size = input_size
+        self.patches_at_once = 1
         self._reader = reader
         self._truth = truth
         self._errors = errors or Errors()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Crops are cut from scenes twice as large as the training images, so that one scene serves many steps.
 SCENE_SIZE = 512
 N_HELD_OUT_SCENES = 16
-SYNTHETIC_WEIGHT, STABLE_REGIONS_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.35, 0.2
+SYNTHETIC_WEIGHT, STABLE_REGIONS_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.4, 0.15
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -113,14 +113,14 @@ def _print_scores(weights: Path, data: Path | None) -> None:
 def _read_sources(arguments: argparse.Namespace) -> list[Source]:
     """Generate the scenes with a progress bar and, with --data, read the training parts of the real sets."""
     from server.training.labelled_images import Source, synthetic_images
-    from server.training.real_imagery import read_buildings, read_dubai, relabel_by_stable_regions
+    from server.training.real_imagery import read_buildings, read_dubai, read_unlabelled, relabel_by_stable_regions
 
     with tqdm(total=arguments.scenes, unit="scene") as bar:
         scenes = synthetic_images(arguments.scenes, SCENE_SIZE, arguments.seed, bar.update)
     sources = [Source(scenes, SYNTHETIC_WEIGHT)]
     if arguments.data is not None:
         buildings = read_buildings(arguments.data, is_validation=False)
-        unlabelled = [*read_dubai(arguments.data, is_validation=False), *buildings]
+        unlabelled = [*read_dubai(arguments.data, is_validation=False), *buildings, *read_unlabelled(arguments.data)]
         with tqdm(total=len(unlabelled), unit="image") as bar:
             stable = relabel_by_stable_regions(unlabelled, bar.update)
         sources += [Source(stable, STABLE_REGIONS_WEIGHT), Source(buildings, BUILDINGS_WEIGHT)]

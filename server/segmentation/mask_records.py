@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,9 +48,22 @@ class Thresholds:
 
 
 class MaskGenerator(Protocol):
-    """What finds the objects of a patch."""
+    """What finds the objects of a patch.
+
+    Attributes:
+        input_size: side in pixels of the square that the network sees without resampling.
+    """
 
     input_size: int
+
+    @property
+    def patches_at_once(self) -> int:
+        """How many patches `prepare` had better be given; 1 means that it is of no use."""
+        ...
+
+    def prepare(self, patches: Sequence[NDArray[np.uint8]]) -> None:
+        """Encode patches, uint8 (H, W, 3) each, together; `generate` need not be called for all of them."""
+        ...
 
     def generate(self, rgb: NDArray[np.uint8], tell: Callable[[float], None]) -> list[MaskRecord]:
         """Return the objects of a patch.

@@ -6,6 +6,7 @@ import importlib.metadata
 import shutil
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import RLock
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Two networks let clients with different checkpoints take turns; more would fill the memory (ViT-H takes 2.6 GB).
 MAX_LOADED = 2
+# How often a job that waits for its network looks whether it was cancelled, in seconds.
+WAIT_STEP_S = 0.25
 
 
 class ModelStore:
@@ -98,10 +101,23 @@ class ModelStore:
             BadParameter: see `load`.
             CheckpointMissing: see `load`.
         """
+        self._load_while_checking(checkpoint, check)
         from server.segmentation.automatic.generator import AutomaticMaskGenerator
 
         predictor = self.make_predictor(checkpoint)
         return AutomaticMaskGenerator(predictor, settings, check, lambda: self._turns.take(check=check))
+
+    def _load_while_checking(self, checkpoint: str, check: Callable[[], None]) -> None:
+        """Load in a thread, because neither torch nor a file of gigabytes can be stopped half way.
+
+        Where `check` raises the loading goes on unseen, and whoever asks next finds the network.
+        """
+        pool = ThreadPoolExecutor(1)
+        loading = pool.submit(self.load, checkpoint)
+        pool.shutdown(wait=False)
+        while not wait([loading], WAIT_STEP_S).done:
+            check()
+        loading.result()
 
     def make_predictor(self, checkpoint: str) -> CachingPredictor:
         """Return a predictor for one thread on the shared network and cache; use it inside `click_turn`.

@@ -73,7 +73,7 @@ def _draw_clicks(
     clicks = np.zeros((len(masks), n_clicks, 2), np.float32)
     labels = np.full((len(masks), n_clicks), INSIDE, np.int64)
     for index, mask in enumerate(masks):
-        clicks[index, 0] = centre_click(mask) if rng.random() < 0.45 else random_click(mask, rng)
+        clicks[index, 0] = centre_click(mask) if rng.random() < 0.55 else random_click(mask, rng)
         for further in range(1, n_clicks):
             is_outside = rng.random() < 0.4
             if is_outside and not mask.all():

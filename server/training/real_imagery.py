@@ -22,6 +22,18 @@ DUBAI_VALIDATION_TILE = "t7"
 # fAIr / HOT buildings (imagery CC BY 4.0, outlines ODbL): region 3 stays for validation.
 BUILDINGS_TRAINING_REGIONS = ("region1", "region2", "region4")
 BUILDINGS_VALIDATION_REGIONS = ("region3",)
+# Images whose labels are of no use here: Munich from the air (KIT AIS, CC BY 3.0), forest and farmland of DeepForest
+# (NEON open data, OAM-TCD CC BY 4.0), and towns in California (NAIP, public domain).
+UNLABELLED = (
+    "aerial_cars_boxes/MOS*.png",
+    "deepforest/*.png",
+    "deepforest/*.jpg",
+    "deepforest/*.tif",
+    "urban_trees_naip/images/*.tif",
+)
+# These stay for validation; OSBS_029.png is the same picture as the TIFF of that name.
+NOT_FOR_TRAINING = ("MOS174.png", "5dded5bc0140b80006d2e565_23.tif", "OSBS_029.png")
+LEAST_SIDE_PX = 256
 
 
 def read_dubai(folder: Path, is_validation: bool) -> list[LabelledImage]:
@@ -53,11 +65,24 @@ def read_buildings(folder: Path, is_validation: bool) -> list[LabelledImage]:
     return [_read_mosaic(path) for path in paths]
 
 
+def read_unlabelled(folder: Path) -> list[LabelledImage]:
+    """Read the images below `folder` that are only looked at, as images of unknown ground; there may be none."""
+    paths = [
+        path for pattern in UNLABELLED for path in sorted(folder.glob(pattern)) if path.name not in NOT_FOR_TRAINING
+    ]
+    images = [np.ascontiguousarray(_read(path, cv2.IMREAD_COLOR)[..., ::-1]) for path in paths]
+    return [
+        LabelledImage(rgb, np.full(rgb.shape[:2], UNKNOWN, np.int32))
+        for rgb in images
+        if min(rgb.shape[:2]) >= LEAST_SIDE_PX
+    ]
+
+
 def relabel_by_stable_regions(images: Sequence[LabelledImage], tell: Callable[[int], object]) -> list[LabelledImage]:
     """Return windows of `images` with the stable regions of what they show in place of their labels.
 
     Args:
-        images: any labelled images; only where they have objects is of interest.
+        images: any images; of large ones the windows with the most objects count, or the first.
         tell: hears how many more images are done.
     """
     found = []

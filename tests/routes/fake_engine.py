@@ -21,6 +21,7 @@ class SquareGenerator:
     """Finds an 8 x 8 square in every 16 columns of a patch."""
 
     input_size = 64
+    patches_at_once = 1
 
     def generate(self, rgb: np.ndarray, tell: Callable[[float], None]) -> list[MaskRecord]:
         height, width = rgb.shape[:2]

@@ -19,6 +19,7 @@ class BrightSpots:
 
     def __init__(self, check: Callable[[], None], input_size: int, thresholds: tuple[int, ...]) -> None:
         self.input_size = input_size
+        self.patches_at_once = 1
         self._check = check
         self._thresholds = thresholds
         self.n_calls = 0

@@ -52,6 +52,35 @@ def test_a_network_is_loaded_once_by_many_threads(loads: list[str], tmp_path: Pa
     assert loads == ["a"]
 
 
+def test_a_job_is_cancelled_while_its_network_loads(
+    loads: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, may_end, began = ModelStore(tmp_path, "cpu"), threading.Event(), threading.Event()
+    quick = loading.load_network
+
+    def load(*arguments: Any) -> Any:
+        began.set()
+        may_end.wait(30)
+        return quick(*arguments)
+
+    def check() -> None:
+        if began.is_set():
+            raise Cancelled
+
+    monkeypatch.setattr(loading, "load_network", load)
+    with pytest.raises(Cancelled):
+        store.make_generator("a", SETTINGS, check)
+    assert loads == []
+    may_end.set()
+    store.make_generator("a", SETTINGS, ignore)
+    assert loads == ["a"]
+
+
+def test_what_goes_wrong_while_loading_reaches_the_job(tmp_path: Path) -> None:
+    with pytest.raises(BadParameter, match="nowhere"):
+        ModelStore(tmp_path, "cpu").make_generator("nowhere", SETTINGS, ignore)
+
+
 def test_only_the_last_networks_stay(loads: list[str], tmp_path: Path) -> None:
     store = ModelStore(tmp_path, "cpu")
     for name in ("a", "b", "a", "c", "a", "b"):

@@ -7,7 +7,7 @@ and memory, because masks are rated before they are drawn and measured only wher
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import get_ident
@@ -72,6 +72,16 @@ class AutomaticMaskGenerator:
         with exclusive():
             self._decoder = choose_decoder(self._network)
         self.input_size: int = predictor.model.image_encoder.img_size
+
+    @property
+    def patches_at_once(self) -> int:
+        """How many patches `prepare` had better be given."""
+        return self._predictor.images_at_once
+
+    def prepare(self, patches: Sequence[NDArray[np.uint8]]) -> None:
+        """Encode `patches`, uint8 (H, W, 3) each, together; see `MaskGenerator`."""
+        with self._using_network(), checking_layers(self._network, self._check):
+            self._predictor.encode_ahead(patches)
 
     def generate(self, rgb: NDArray[np.uint8], tell: Tell) -> list[MaskRecord]:
         """Return the objects of `rgb`, uint8 (H, W, 3); see `MaskGenerator`."""

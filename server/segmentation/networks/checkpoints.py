@@ -9,11 +9,14 @@ from functools import cache
 from pathlib import Path
 
 from server.errors import BadParameter, CheckpointMissing
+from server.segmentation.networks.cards import read_card
 
 DEFAULT_CHECKPOINT = "embedded"
 CHECKPOINT_FOLDER = Path(__file__).resolve().parents[3] / "ckpt"
 KINDS = ("vit_b", "vit_l", "vit_h")
-SAM_INPUT_SIZE = 1024
+SAM_INPUT_SIZE, EMBEDDED_INPUT_SIZE = 1024, 512
+# Official SAM files, and fine-tuned ones in their format; fine-tuned embedded networks.
+SAM_ENDING, EMBEDDED_ENDING = ".pth", ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Checkpoint:
         embedded: True for the network that comes with this project.
         input_size: side of the square patch the network sees, in pixels.
         note: one sentence for the user.
+        class_name: what the class mode finds with it; None where it was not fine-tuned for a class.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Checkpoint:
     input_size: int
     licence: str
     note: str
+    class_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def read_sources() -> dict[str, Source]:
 
 
 def list_checkpoints(folder: Path) -> list[Checkpoint]:
-    """List the known checkpoints, then every other `.pth` file in `folder` under its stem."""
+    """List the known checkpoints, then every other weights file in `folder` under its stem."""
     known = [_describe_known(name, source, folder) for name, source in read_sources().items()]
     return known + [_describe_dropped_in(path) for path in _dropped_in_files(folder)]
 
@@ -88,6 +93,25 @@ def find_checkpoint(folder: Path, name: str) -> Path:
     if not files[name].is_file():
         raise CheckpointMissing(_how_to_get(name, files[name]), "checkpoint")
     return files[name]
+
+
+def find_class(folder: Path, name: str) -> str:
+    """Return the class that checkpoint `name` was fine-tuned for.
+
+    Raises:
+        BadParameter: no checkpoint has that name, or it was not fine-tuned for a class.
+        CheckpointMissing: it is known, but its file is not on this machine.
+    """
+    card = read_card(find_checkpoint(folder, name))
+    if card is None:
+        others = [item.name for item in list_checkpoints(folder) if item.class_name is not None]
+        found = f"those here are {', '.join(others)}" if others else "there is none here yet"
+        raise BadParameter(
+            f'The checkpoint "{name}" was not fine-tuned for a class, so it has no class mode; {found}. '
+            "Make one with `python ultimate.py finetune`.",
+            "checkpoint",
+        )
+    return card.class_name
 
 
 def _how_to_get(name: str, path: Path) -> str:
@@ -117,24 +141,40 @@ def _describe_known(name: str, source: Source, folder: Path) -> Checkpoint:
 def _dropped_in_files(folder: Path) -> list[Path]:
     known = read_sources()
     official = {source.file for source in known.values()}
+    found = [*folder.glob(f"*{SAM_ENDING}"), *folder.glob(f"*{EMBEDDED_ENDING}")]
     return [
         path
-        for path in sorted(folder.glob("*.pth"))
+        for path in sorted(found, key=lambda path: path.name)
         if path.is_file() and path.name not in official and path.stem not in known
     ]
 
 
 def _describe_dropped_in(path: Path) -> Checkpoint:
-    kind = next((kind for kind in KINDS if kind in path.stem.lower()), "unknown")
+    card = read_card(path)
+    if card is not None:
+        return Checkpoint(
+            name=card.name,
+            kind=card.kind,
+            parameters=card.parameters,
+            available=True,
+            embedded=False,
+            input_size=card.input_size,
+            licence=card.licence,
+            note=card.note,
+            class_name=card.class_name,
+        )
+    is_embedded = path.suffix == EMBEDDED_ENDING
+    kind = "embedded" if is_embedded else next((kind for kind in KINDS if kind in path.stem.lower()), "unknown")
+    expected = "this project's embedded network" if is_embedded else "the official SAM files"
     return Checkpoint(
         name=path.stem,
         kind=kind,
-        parameters=None,
+        parameters=_count_safetensors_parameters(path) if is_embedded else None,
         available=True,
         embedded=False,
-        input_size=SAM_INPUT_SIZE,
+        input_size=EMBEDDED_INPUT_SIZE if is_embedded else SAM_INPUT_SIZE,
         licence="unknown",
-        note="Put here by the operator; expected in the format of the official SAM files.",
+        note=f"Put here by the operator; expected in the format of {expected}.",
     )
 
 

@@ -11,7 +11,7 @@ from segment_anything import sam_model_registry
 from torch import nn
 
 from server.errors import BadParameter, CheckpointMissing
-from server.segmentation.networks.checkpoints import find_checkpoint, read_sources
+from server.segmentation.networks.checkpoints import EMBEDDED_ENDING, find_checkpoint
 from server.segmentation.networks.image_encoding import use_lean_attention
 
 # Width of the image encoder's position embedding, which tells the three official networks apart.
@@ -55,9 +55,7 @@ def load_network(folder: Path, name: str, device: torch.device) -> nn.Module:
         CheckpointMissing: the file is absent, damaged, of another network, or would run code when loaded.
     """
     path = find_checkpoint(folder, name)
-    source = read_sources().get(name)
-    load = _load_embedded if source is not None and source.kind == "embedded" else load_official
-    network = load(path)
+    network = _load_embedded(path) if path.suffix == EMBEDDED_ENDING else load_official(path)
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,11 @@ class Viewer:
     def size_px(self) -> int:
         """Side of the window that fills the network's input at `pixel_step`, in pixels of the raster."""
         return max(1, int(self.generator.input_size * self.pixel_step))
+
+    def prepare(self, windows: Sequence[PixelWindow]) -> None:
+        """Let the network encode windows together that `find` is going to be asked for."""
+        patches = (self._read(window)[0] for window in windows)
+        self.generator.prepare([patch.rgb for patch in patches if patch is not None])
 
     def find(self, window: PixelWindow, tell: Tell) -> list[Piece] | None:
         """Return all objects of a window, None where it holds no data."""

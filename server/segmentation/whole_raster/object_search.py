@@ -76,8 +76,13 @@ class ObjectSearch:
     def look_at_windows(self, store: PieceStore, ask: Ask, order: Iterable[int], span: Span) -> int:
         """Fill the store with what windows show, taken in `order`; return how many hold no data."""
         numbers = [store.add_window(window) for window in self.plan.windows]
-        n_empty = 0
-        for done, number in enumerate(order):
+        ordered = list(order)
+        n_empty = n_prepared = 0
+        for done, number in enumerate(ordered):
+            n_at_once = self.viewer.generator.patches_at_once
+            if n_at_once > 1 and done >= n_prepared:
+                n_prepared = done + n_at_once
+                self.viewer.prepare([self.plan.windows[coming] for coming in ordered[done:n_prepared]])
             part = span.part(done / len(numbers), (done + 1) / len(numbers))
             step = f"window {done + 1} of {len(numbers)}"
             part.tell(step)

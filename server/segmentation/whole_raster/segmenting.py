@@ -106,7 +106,7 @@ def segment_raster(
     with open_raster(source) as raster:
         width, height = raster.width, raster.height
     region = check_window(source, request.window or (0, 0, width, height))
-    pixel_step = _choose_step(source, request.resolution_m)
+    pixel_step = choose_step(source, request.resolution_m)
     area = None if request.area is None else read_area(source, request.area)
     progress.tell(0.0, "loading the network")
     generator = make_generator(request.checkpoint, request.settings, progress.check)
@@ -133,8 +133,12 @@ def _thresholds_of(request: SegmentRequest) -> Thresholds:
     return Thresholds(request.settings.pred_iou_thresh, request.settings.stability_score_thresh)
 
 
-def _choose_step(source: Path, resolution_m: float | None) -> float:
-    """Return pixels of the raster per pixel of the network's input."""
+def choose_step(source: Path, resolution_m: float | None) -> float:
+    """Return pixels of the raster per pixel of the network's input.
+
+    Raises:
+        BadParameter: the resolution is out of range, or the raster has no place on Earth to measure it.
+    """
     if resolution_m is None:
         return 1.0
     if not MIN_RESOLUTION_M <= resolution_m <= MAX_RESOLUTION_M:  # false for NaN, too

@@ -144,6 +144,56 @@ def test_a_cached_image_predicts_the_same(tiny_sam: Any, patch: np.ndarray) -> N
         np.testing.assert_array_equal(first, second)
 
 
+def test_images_encoded_together_are_those_encoded_alone(tiny_sam: Any, patch: np.ndarray) -> None:
+    images = [patch, patch[:40], np.ascontiguousarray(patch[:, ::-1])]
+    alone, together = (CachingPredictor(tiny_sam, "tiny", EmbeddingCache(0)) for _ in range(2))
+    n_encoded: list[int] = []
+    handle = tiny_sam.image_encoder.register_forward_pre_hook(lambda _, inputs: n_encoded.append(len(inputs[0])))
+    try:
+        together.encode_ahead(images)
+        for image in images:
+            alone.set_image(image)
+            together.set_image(image)
+            torch.testing.assert_close(together.features, alone.features, rtol=1e-5, atol=1e-5)
+            assert (together.original_size, together.input_size) == (alone.original_size, alone.input_size)
+    finally:
+        handle.remove()
+    assert n_encoded == [3, 1, 1, 1]
+
+
+def test_images_of_the_cache_are_not_encoded_ahead(tiny_sam: Any, patch: np.ndarray) -> None:
+    predictor = CachingPredictor(tiny_sam, "tiny", EmbeddingCache(1 << 24))
+    predictor.set_image(patch)
+    n_encoded: list[int] = []
+    handle = tiny_sam.image_encoder.register_forward_pre_hook(lambda _, inputs: n_encoded.append(len(inputs[0])))
+    try:
+        predictor.encode_ahead([patch])
+        predictor.encode_ahead([patch, patch[:40]])
+        predictor.set_image(patch[:40])
+        predictor.set_image(patch[:40])  # now from the cache
+    finally:
+        handle.remove()
+    assert n_encoded == [1]
+
+
+def test_images_that_do_not_fit_together_are_encoded_one_by_one(tiny_sam: Any, patch: np.ndarray) -> None:
+    predictor = CachingPredictor(tiny_sam, "tiny", EmbeddingCache(0))
+    predictor.images_at_once = 4
+
+    def refuse_many(_: object, inputs: tuple[torch.Tensor, ...]) -> None:
+        if len(inputs[0]) > 1:
+            raise torch.OutOfMemoryError
+
+    handle = tiny_sam.image_encoder.register_forward_pre_hook(refuse_many)
+    try:
+        predictor.encode_ahead([patch, patch[:40], patch[:30], patch[:20]])
+        predictor.set_image(patch[:40])
+    finally:
+        handle.remove()
+    assert predictor.is_image_set
+    assert predictor.images_at_once == 2
+
+
 def test_nothing_is_kept_without_memory(tiny_sam: Any, patch: np.ndarray) -> None:
     cache = EmbeddingCache(0)
     predictor = CachingPredictor(tiny_sam, "tiny", cache)

@@ -31,6 +31,7 @@ class GreyAreas:
     """Finds bright areas by itself, and areas of any one grey where it is clicked; rates those with 0.5 only."""
 
     input_size = 64
+    patches_at_once = 1
 
     def __init__(self, answers_clicks: bool = True) -> None:
         self._answers_clicks = answers_clicks

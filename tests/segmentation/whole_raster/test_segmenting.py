@@ -221,6 +221,37 @@ def test_ground_control_points_are_kept(make_raster: Callable[..., Path], bright
     assert crs.to_epsg() == 4326
 
 
+def test_windows_are_encoded_together_where_that_helps(
+    make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path
+) -> None:
+    bands = draw(330, 64, [(10, 10, 20, 20), (150, 20, 100, 8)])
+    bands[:, :, 70:120] = 0
+    prepared: list[list[np.ndarray]] = []
+    seen: list[np.ndarray] = []
+
+    def make(*arguments: Any) -> Any:
+        generator = bright_spots()(*arguments)
+        find = generator.generate
+
+        def generate(rgb: np.ndarray, tell: Callable[[float], None]) -> Any:
+            seen.append(rgb)
+            return find(rgb, tell)
+
+        generator.generate, generator.prepare, generator.patches_at_once = generate, prepared.append, 3
+        return generator
+
+    source = make_raster(bands=bands, nodata=0)
+    together = segment_raster(source, tmp_path, ask(), make, ignore)
+    labels = read(tmp_path / "labels.tif")
+    assert [len(patches) for patches in prepared[:-1]] == [3] * (len(prepared) - 1)
+    assert len(seen) > 3
+    for one, other in zip([patch for patches in prepared for patch in patches], seen, strict=True):
+        np.testing.assert_array_equal(one, other)
+    alone = segment_raster(source, tmp_path, ask(), bright_spots(), ignore)
+    np.testing.assert_array_equal(read(tmp_path / "labels.tif"), labels)
+    assert (alone.n_objects, alone.n_windows) == (together.n_objects, together.n_windows)
+
+
 def test_progress_rises_from_0_to_1(make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path) -> None:
     told: list[tuple[float, str]] = []
     source = make_raster(bands=draw(200, 120, [(20, 20, 160, 80)]))

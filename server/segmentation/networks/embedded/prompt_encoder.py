@@ -75,7 +75,7 @@ class PromptEncoder(nn.Module):
         boxes: torch.Tensor | None,
         masks: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Encode one prompt per batch entry.
+        """Encode one prompt per batch entry; nothing at all is one prompt too, that of the class mode.
 
         Args:
             points: (B, N, 2) x, y in input pixels, and (B, N) labels: 1 inside, 0 outside, -1 none.
@@ -115,11 +115,12 @@ class PromptEncoder(nn.Module):
     ) -> torch.Tensor:
         """Return the maps (B, 12, S/8, S/8): five of clicks inside, five of clicks outside, two of the box.
 
-        `masks` only tells how many prompts there are where nothing else does.
+        `masks` only tells how many prompts there are where nothing else does; without anything there is one, empty.
         """
-        given = next(item for item in (boxes, masks, points[0] if points else None) if item is not None)
+        given = [item for item in (boxes, masks, points[0] if points else None) if item is not None]
+        n_prompts = len(given[0]) if given else 1
         side = self.input_size // STRIDE
-        maps = self.embed.weight.new_zeros(len(given), 2 * N_CLICK_MAPS + N_BOX_MAPS, side, side)
+        maps = self.embed.weight.new_zeros(n_prompts, 2 * N_CLICK_MAPS + N_BOX_MAPS, side, side)
         if points is not None:
             cells = points[0].to(maps) / STRIDE
             _draw_clicks(maps[:, :N_CLICK_MAPS], cells, points[1] == 1)
