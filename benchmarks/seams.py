@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.known_objects import ArrayReader, Errors, KnowingGenerator, Labels, paint_mosaic
 from server.rasters.windows import PixelWindow
-from server.segmentation.mask_records import MaskGenerator, Thresholds
+from server.segmentation.mask_records import MaskGenerator
 from server.segmentation.progress import Progress, Span
 from server.segmentation.whole_raster.looking import Viewer
 from server.segmentation.whole_raster.object_search import ObjectSearch
@@ -62,6 +62,9 @@ class SeamFigures:
         mean_iou: of objects matched between two cuts, over all pairs of cuts.
         matched_share: objects of one cut with a match in the other.
         longest_edge_px: longest straight edge along a border of a window or a cell that the truth does not have.
+        edge_on_borders_px: mean over those borders of each one's longest edge.
+        edge_elsewhere_px: the same over all other rows and columns. Outlines of a network that errs also run straight
+            by chance; borders show where they do so more often than other lines.
     """
 
     n_crossing: int
@@ -70,11 +73,11 @@ class SeamFigures:
     mean_iou: float
     matched_share: float
     longest_edge_px: int
+    edge_on_borders_px: float
+    edge_elsewhere_px: float
 
 
-def segment_array(
-    reader: ArrayReader, generator: MaskGenerator, shape: tuple[int, int], offset_px: int, thresholds: Thresholds
-) -> Cut:
+def segment_array(reader: ArrayReader, generator: MaskGenerator, shape: tuple[int, int], offset_px: int) -> Cut:
     """Find the objects of a picture (rows, columns) from `offset_px` on, which shifts every window."""
     height, width = shape
     region = PixelWindow(offset_px, offset_px, width - offset_px, height - offset_px)
@@ -83,7 +86,7 @@ def segment_array(
     plan = plan_grid(region, viewer.size_px)
     labels = np.zeros(shape, dtype=np.int32)
     with tempfile.TemporaryDirectory() as folder, PieceStore(Path(folder)) as store:
-        search = ObjectSearch(viewer, plan, thresholds)
+        search = ObjectSearch(viewer, plan)
         found = search.run(store, viewer.find, Span(Progress(lambda _share, _step: None)))
         painter = Painter(found.canvas, found.objects, region)
         for block in painter.blocks():
@@ -96,16 +99,26 @@ def measure_seams(truth: Labels, cuts: Sequence[Cut]) -> SeamFigures:
     """Compare the results of several cuts with the truth, int32 (H, W), and with each other."""
     parts = np.array([_count_parts(truth, cut) for cut in cuts]).sum(axis=0)
     n_one, n_more, n_missed = parts.tolist()
-    ious = np.concatenate([_match(first, second) for first, second in itertools.permutations(cuts, 2)])
-    matched = ious[ious >= MATCH_IOU]
+    mean_iou, matched_share = measure_agreement(cuts)
+    edges = [measure_edges(truth, cut) for cut in cuts]
+    on_borders, elsewhere = (np.concatenate(lines) for lines in zip(*edges, strict=True))
     return SeamFigures(
         n_crossing=n_one + n_more,
         one_id_share=n_one / max(1, n_one + n_more),
         n_missed=n_missed,
-        mean_iou=float(matched.mean()) if matched.size else 0.0,
-        matched_share=float((ious >= MATCH_IOU).mean()),
-        longest_edge_px=max(find_longest_edge(truth, cut) for cut in cuts),
+        mean_iou=mean_iou,
+        matched_share=matched_share,
+        longest_edge_px=int(on_borders.max()),
+        edge_on_borders_px=float(on_borders.mean()),
+        edge_elsewhere_px=float(elsewhere.mean()),
     )
+
+
+def measure_agreement(cuts: Sequence[Cut]) -> tuple[float, float]:
+    """Return the mean IoU of objects found in both of two cuts, over all pairs, and the share of objects that are."""
+    ious = np.concatenate([_match(first, second) for first, second in itertools.permutations(cuts, 2)])
+    matched = ious[ious >= MATCH_IOU]
+    return float(matched.mean()) if matched.size else 0.0, float((ious >= MATCH_IOU).mean())
 
 
 def _count_parts(truth: Labels, cut: Cut) -> tuple[int, int, int]:
@@ -168,28 +181,34 @@ def _match(cut: Cut, other: Cut) -> NDArray[np.float64]:
     return best[is_compared]
 
 
-def find_longest_edge(truth: Labels, cut: Cut) -> int:
-    """Return the longest straight edge along a border of a window or a cell where the truth has none nearby."""
+def measure_edges(truth: Labels, cut: Cut) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the longest straight edge along each border of a window or a cell, and along each other row and column.
+
+    Edges where the truth has one nearby do not count; borders of the region itself are left out.
+    """
     region = cut.plan.region
     rectangles = [*cut.plan.windows, *cut.plan.cells]
     cols = {edge for item in rectangles for edge in (item.col, item.col + item.width)}
     rows = {edge for item in rectangles for edge in (item.row, item.row + item.height)}
-    inner_cols = (edge for edge in sorted(cols) if region.col < edge < region.col + region.width)
-    inner_rows = (edge for edge in sorted(rows) if region.row < edge < region.row + region.height)
-    return max(_longest_edge(truth, cut.labels, inner_cols), _longest_edge(truth.T, cut.labels.T, inner_rows))
+    on_borders, elsewhere = [], []
+    for known, labels, borders, first, length in (
+        (truth, cut.labels, cols, region.col, region.width),
+        (truth.T, cut.labels.T, rows, region.row, region.height),
+    ):
+        for line in range(first + 1, first + length):
+            (on_borders if line in borders else elsewhere).append(_longest_edge(known, labels, line))
+    return np.array(on_borders), np.array(elsewhere)
 
 
-def _longest_edge(truth: Labels, labels: Labels, borders: Iterable[int]) -> int:
-    longest = 0
-    for border in borders:
-        left, right = labels[:, border - 1].astype(np.int64), labels[:, border].astype(np.int64)
-        near = truth[:, max(0, border - EDGE_TOLERANCE_PX) : border + EDGE_TOLERANCE_PX]
-        is_edge = (left != right) & (near == near[:, :1]).all(axis=1)
-        pair = np.where(is_edge, left << 32 | right, -1)
-        starts = np.flatnonzero(np.diff(pair, prepend=-2))
-        lengths = np.diff(np.append(starts, len(pair)))
-        longest = max([longest, *lengths[pair[starts] >= 0].tolist()])
-    return longest
+def _longest_edge(truth: Labels, labels: Labels, line: int) -> int:
+    """Return the longest straight edge between columns `line` - 1 and `line`."""
+    left, right = labels[:, line - 1].astype(np.int64), labels[:, line].astype(np.int64)
+    near = truth[:, max(0, line - EDGE_TOLERANCE_PX) : line + EDGE_TOLERANCE_PX]
+    is_edge = (left != right) & (near == near[:, :1]).all(axis=1)
+    pair = np.where(is_edge, left << 32 | right, -1)
+    starts = np.flatnonzero(np.diff(pair, prepend=-2))
+    lengths = np.diff(np.append(starts, len(pair)))
+    return max(lengths[pair[starts] >= 0].tolist(), default=0)
 
 
 def measure_floor(truth: Labels, wobble_px: float) -> float:
@@ -205,11 +224,10 @@ def measure_floor(truth: Labels, wobble_px: float) -> float:
             KnowingGenerator(reader, truth, max(shape), Errors(wobble_px, seed=seed)),
             shape,
             0,
-            Thresholds(0, 0),
         )
         for seed in (1, 2)
     ]
-    return measure_seams(truth, looks).mean_iou
+    return measure_agreement(looks)[0]
 
 
 STAND_INS = {
@@ -222,22 +240,19 @@ STAND_INS = {
 def measure_stand_in(name: str, n_side: int, scene_px: int, input_size: int, seed: int) -> SeamFigures:
     """Cut a mosaic at every offset, segment it with a stand-in, and measure."""
     rgb, truth = paint_mosaic(n_side, scene_px, seed)
-    return measure_generator(
-        rgb, truth, lambda reader: KnowingGenerator(reader, truth, input_size, STAND_INS[name]), Thresholds(0.8, 0.9)
-    )
+    return measure_generator(rgb, truth, lambda reader: KnowingGenerator(reader, truth, input_size, STAND_INS[name]))
 
 
 def measure_generator(
     rgb: NDArray[np.uint8],
     truth: Labels,
     make_generator: Callable[[ArrayReader], MaskGenerator],
-    thresholds: Thresholds,
 ) -> SeamFigures:
     """Cut a picture with known objects at every offset, segment it and measure."""
     reader = ArrayReader(rgb)
     generator = make_generator(reader)
     shape = (truth.shape[0], truth.shape[1])
-    return measure_seams(truth, [segment_array(reader, generator, shape, offset, thresholds) for offset in OFFSETS_PX])
+    return measure_seams(truth, [segment_array(reader, generator, shape, offset) for offset in OFFSETS_PX])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -272,8 +287,7 @@ def _measure_checkpoint(chosen: argparse.Namespace) -> SeamFigures:
     settings = MaskGeneratorSettings.from_mapping(values)
     generator = ModelStore(CHECKPOINT_FOLDER).make_generator(chosen.checkpoint, settings, lambda: None)
     rgb, truth = paint_mosaic(chosen.scenes, 700, seed=11)
-    thresholds = Thresholds(settings.pred_iou_thresh, settings.stability_score_thresh)
-    return measure_generator(rgb, truth, lambda _reader: generator, thresholds)
+    return measure_generator(rgb, truth, lambda _reader: generator)
 
 
 if __name__ == "__main__":

@@ -73,13 +73,20 @@ def choose_best(canvas: Canvas, group: list[int]) -> int:
     )
 
 
-def settle_doubtful(canvas: Canvas, item: MergedObject) -> MergedObject:
-    """Return what is left of a doubtful object when looking again did not help.
+def settle_doubtful(canvas: Canvas, item: MergedObject, *, is_too_large: bool) -> MergedObject | None:
+    """Return what is left of a doubtful object when looking again did not help; None where nothing can be believed.
 
-    A view that ends before its window does has an outline of its own, which is better than one cut at a cell border.
+    A view that ends before its window does has an outline of its own. Without one the object has an edge that only
+    the windows made, which is worse than no object, but for one so large that nobody could look at it again.
+
+    Args:
+        canvas: of the pieces.
+        item: the object.
+        is_too_large: it fits into no window of a second look.
     """
-    is_whole = int(canvas.store.table["margin_px"][item.best]) >= CUT_MARGIN_PX
-    return canvas.take_whole(item.best) if is_whole else item
+    if int(canvas.store.table["margin_px"][item.best]) >= CUT_MARGIN_PX:
+        return canvas.take_whole(item.best)
+    return item if is_too_large else None
 
 
 def is_contradicted(canvas: Canvas, item: MergedObject) -> bool:

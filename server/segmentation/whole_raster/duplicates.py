@@ -14,8 +14,6 @@ from server.segmentation.whole_raster.rectangles import bottom, right
 
 # Two objects are one thing seen twice where their masks agree at least this much (IoU).
 DUPLICATE_IOU = 0.7
-# What is left of an object that windows contradict each other about is given up where others cover this much of it.
-COVERED_SHARE = 0.5
 # Objects whose box is larger are not compared: drawing them would take more memory than a window does.
 MAX_BOX_PX = 16_000_000
 
@@ -41,15 +39,6 @@ class Overlaps:
             if common / (item.area_px + other.area_px - common) >= DUPLICATE_IOU:
                 return True
         return False
-
-    def is_covered(self, item: MergedObject) -> bool:
-        """Tell whether the objects taken in earlier together hold half of this one or more."""
-        if not _is_small(item):
-            return False
-        covered = np.zeros((item.box.height, item.box.width), dtype=np.bool_)
-        for _, theirs in self._near(item):
-            covered |= theirs
-        return int(np.count_nonzero(covered)) >= COVERED_SHARE * item.area_px
 
     def _near(self, item: MergedObject) -> Iterator[tuple[MergedObject, NDArray[np.bool_]]]:
         """Yield objects whose boxes meet that of `item`, with what both have in common, bool of the size of the box."""

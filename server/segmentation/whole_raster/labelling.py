@@ -73,7 +73,7 @@ class Labelling:
         """Find all objects and paint them with their final ids."""
         first_end = FIRST_LOOK_END if full_cover else LEFTOVERS_END
         source = f"automatic, checkpoint {self._checkpoint}"
-        n_empty = self._run_pass(self._viewer.find, self._thresholds, source, span.part(0.0, first_end))
+        n_empty = self._run_pass(self._viewer.find, source, span.part(0.0, first_end))
         if full_cover:
             self._cover(span.part(first_end, PASSES_END))
             self._share_out(span.part(PASSES_END, LEFTOVERS_END))
@@ -81,9 +81,9 @@ class Labelling:
         self._painting.renumber(self._attributes.finish(), tell)
         return LabelledRaster(self._attributes, len(self._plan.windows), n_empty)
 
-    def _run_pass(self, ask: Ask, thresholds: Thresholds, source: str, span: Span) -> int:
+    def _run_pass(self, ask: Ask, source: str, span: Span) -> int:
         """Search, paint on what is still free, and note the attributes; return the windows without data."""
-        search = ObjectSearch(self._viewer, self._plan, thresholds)
+        search = ObjectSearch(self._viewer, self._plan)
         with PieceStore(self._scratch) as store:
             found = search.run(store, ask, span.part(0.0, SEARCHED_END))
             tell = span.part(SEARCHED_END, PAINTED_END).stage("writing labels")
@@ -100,7 +100,7 @@ class Labelling:
         while not is_finished(coverage, gains, thresholds):
             thresholds = plan_thresholds(self._thresholds, gains)
             part = span.part(len(gains) / MAX_PASSES, (len(gains) + 1) / MAX_PASSES)
-            self._run_pass(FreeGround(self._viewer, self._painting, thresholds).find, thresholds, source, part)
+            self._run_pass(FreeGround(self._viewer, self._painting, thresholds).find, source, part)
             after = measure_coverage(self._painting, part.part(PAINTED_END, 1.0).stage("measuring cover"))
             gains.append(after.share - coverage.share)
             coverage = after

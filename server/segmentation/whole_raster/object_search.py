@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from server.rasters.windows import PixelWindow
-from server.segmentation.mask_records import Thresholds
 from server.segmentation.progress import Span
 from server.segmentation.whole_raster.assembling import Assembly, assemble, settle_doubtful
 from server.segmentation.whole_raster.duplicates import Overlaps
@@ -45,12 +44,10 @@ class ObjectSearch:
     Attributes:
         viewer: shows windows to the network.
         plan: of the windows.
-        thresholds: of masks that are looked for again.
     """
 
     viewer: Viewer
     plan: WindowPlan
-    thresholds: Thresholds
 
     def run(self, store: PieceStore, ask: Ask, span: Span) -> SearchResult:
         """Search every window of the plan.
@@ -67,11 +64,10 @@ class ObjectSearch:
         canvas = Canvas(store, self.plan)
         assembly = assemble(canvas, groups, span.part(LINKED_END, ASSEMBLED_END).stage(step))
         tell = span.part(ASSEMBLED_END, RESOLVED_END).stage("looking again at cut objects")
-        resolved = SecondLook(self.viewer, canvas, self.thresholds).resolve(assembly.doubtful, tell)
+        second_look = SecondLook(self.viewer, canvas)
+        resolved = second_look.resolve(assembly.doubtful, tell)
         tell = span.part(RESOLVED_END, 1.0).stage(step)
-        return SearchResult(
-            canvas, _settle(canvas, assembly, resolved, Overlaps(canvas, self.viewer.size_px), tell), n_empty
-        )
+        return SearchResult(canvas, _settle(second_look, assembly, resolved, tell), n_empty)
 
     def look_at_windows(self, store: PieceStore, ask: Ask, order: Iterable[int], span: Span) -> int:
         """Fill the store with what windows show, taken in `order`; return how many hold no data."""
@@ -94,9 +90,10 @@ class ObjectSearch:
 
 
 def _settle(
-    canvas: Canvas, assembly: Assembly, resolved: dict[int, MergedObject], overlaps: Overlaps, tell: Tell
+    second_look: SecondLook, assembly: Assembly, resolved: dict[int, MergedObject], tell: Tell
 ) -> list[MergedObject]:
     """Return the final objects: the sure ones, those found again, and what is left of the others without repeats."""
+    overlaps = Overlaps(second_look.canvas, second_look.viewer.size_px)
     accepted = list(assembly.sure)
     for item in accepted:
         overlaps.add(item)
@@ -109,7 +106,7 @@ def _settle(
     for number, item in enumerate(assembly.doubtful):
         tell(number / len(assembly.doubtful))
         if number not in resolved:
-            left = settle_doubtful(canvas, item)
-            if not overlaps.is_duplicate(left) and not overlaps.is_covered(left):
+            left = settle_doubtful(second_look.canvas, item, is_too_large=second_look.is_too_large(item))
+            if left is not None and not overlaps.is_duplicate(left):
                 accepted.append(left)
     return sorted(accepted, key=lambda item: (item.box.row, item.box.col, item.area_px, item.pieces))

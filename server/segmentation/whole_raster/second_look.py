@@ -18,6 +18,9 @@ from server.segmentation.whole_raster.rectangles import bottom, enclose, interse
 
 # Zoomed out further, outlines would be so coarse that a cut at a cell border, in full detail, is the lesser evil.
 ZOOMS = (1, 2, 4)
+# What was seen first reached the user's thresholds. A new view that agrees with it need not, because zoomed out all
+# masks rate lower.
+ANY_RATING = Thresholds(0.0, 0.0)
 # Clicks are searched on a drawing of the object of at most this many pixels per side.
 CLICK_DRAWING_PX = 512
 
@@ -46,12 +49,10 @@ class SecondLook:
     Attributes:
         viewer: shows windows to the network.
         canvas: of the pieces; pieces found now are added to its store.
-        thresholds: of the masks.
     """
 
     viewer: Viewer
     canvas: Canvas
-    thresholds: Thresholds
 
     def resolve(self, doubtful: list[MergedObject], tell: Callable[[float], None]) -> dict[int, MergedObject]:
         """Return better objects for some of the doubtful ones.
@@ -67,16 +68,22 @@ class SecondLook:
         waiting = [self._describe(number, item) for number, item in enumerate(doubtful)]
         resolved: dict[int, MergedObject] = {}
         for turn, zoom in enumerate(ZOOMS):
-            windows = self._plan([doubt for doubt in waiting if self._fits(doubt, zoom)], zoom)
+            windows = self._plan([doubt for doubt in waiting if self._fits(doubt.reach, zoom)], zoom)
             for done, (window, doubts) in enumerate(windows):
                 tell((turn + done / len(windows)) / len(ZOOMS))
                 resolved |= self._look(window, doubts)
             waiting = [doubt for doubt in waiting if doubt.number not in resolved]
         return resolved
 
+    def is_too_large(self, item: MergedObject) -> bool:
+        """Tell whether an object fits into no window, however far zoomed out."""
+        return not self._fits(self._reach(item), ZOOMS[-1])
+
+    def _reach(self, item: MergedObject) -> PixelWindow:
+        return enclose([self.canvas.store.box(piece) for piece in item.pieces])
+
     def _describe(self, number: int, item: MergedObject) -> _Doubt:
-        reach = enclose([self.canvas.store.box(piece) for piece in item.pieces])
-        return _Doubt(number, item, reach, self._find_deepest(item))
+        return _Doubt(number, item, self._reach(item), self._find_deepest(item))
 
     def _find_deepest(self, item: MergedObject) -> tuple[float, float]:
         """Return the place farthest from the outline of what the first look saw in the middle of its windows."""
@@ -90,12 +97,12 @@ class SecondLook:
         row, col = divmod(int(depth.argmax()), depth.shape[1])
         return box.col + (col - 0.5) * coarse, box.row + (row - 0.5) * coarse
 
-    def _fits(self, doubt: _Doubt, zoom: int) -> bool:
+    def _fits(self, reach: PixelWindow, zoom: int) -> bool:
         size, rim = self.viewer.size_px * zoom, self.canvas.plan.rim_px * zoom
         region = self.viewer.region
         return all(
             length + 2 * rim <= size or limit <= size
-            for length, limit in ((doubt.reach.width, region.width), (doubt.reach.height, region.height))
+            for length, limit in ((reach.width, region.width), (reach.height, region.height))
         )
 
     def _plan(self, doubts: list[_Doubt], zoom: int) -> list[tuple[PixelWindow, list[_Doubt]]]:
@@ -120,7 +127,7 @@ class SecondLook:
 
     def _look(self, window: PixelWindow, doubts: list[_Doubt]) -> dict[int, MergedObject]:
         points = np.array([doubt.point_xy for doubt in doubts], dtype=np.float64)
-        pieces = self.viewer.click(window, points, self.thresholds, lambda _: None)
+        pieces = self.viewer.click(window, points, ANY_RATING, lambda _: None)
         pieces = [piece for piece in pieces if piece.margin_px >= CUT_MARGIN_PX]
         resolved: dict[int, MergedObject] = {}
         number = self.canvas.store.add_window(window)

@@ -11,9 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.known_objects import ArrayReader, Errors, KnowingGenerator, Labels, paint_mosaic
-from benchmarks.seams import Cut, SeamFigures, find_longest_edge, measure_floor, measure_seams, segment_array
+from benchmarks.seams import Cut, SeamFigures, measure_edges, measure_floor, measure_seams, segment_array
 from server.rasters.windows import PixelWindow
-from server.segmentation.mask_records import Thresholds
 from server.segmentation.progress import Progress, Span
 from server.segmentation.whole_raster.looking import Viewer
 from server.segmentation.whole_raster.merge import group_pieces
@@ -22,7 +21,6 @@ from server.segmentation.whole_raster.piece_store import PieceStore
 from server.segmentation.whole_raster.window_plan import plan_grid
 
 INPUT_SIZE = 192
-THRESHOLDS = Thresholds(0.8, 0.8)
 # Outlines that wander by a pixel or two at their worst, and objects near borders that are not found.
 NOISY = Errors(wobble_px=0.4, miss_share=0.2, rim_px=12)
 # Near borders, objects come out too small or as one with a neighbour.
@@ -39,7 +37,7 @@ def measure(mosaic: tuple[np.ndarray, Labels], errors: Errors) -> SeamFigures:
     reader = ArrayReader(rgb)
     generator = KnowingGenerator(reader, truth, INPUT_SIZE, errors)
     shape = (truth.shape[0], truth.shape[1])
-    return measure_seams(truth, [segment_array(reader, generator, shape, offset, THRESHOLDS) for offset in (0, 37, 91)])
+    return measure_seams(truth, [segment_array(reader, generator, shape, offset) for offset in (0, 37, 91)])
 
 
 @pytest.mark.parametrize("errors", [Errors(), NOISY, CONTEXT], ids=["exact", "noisy", "context"])
@@ -65,7 +63,7 @@ def test_the_measure_sees_a_cut(mosaic: tuple[np.ndarray, Labels]) -> None:
     labels = np.unique(labels, return_inverse=True)[1].reshape(truth.shape).astype(np.int32)
     figures = measure_seams(truth, [Cut(plan, labels), Cut(plan, truth)])
     assert figures.one_id_share < 0.8
-    assert find_longest_edge(truth, Cut(plan, labels)) > 50
+    assert measure_edges(truth, Cut(plan, labels))[0].max() > 50
 
 
 def blobs(seed: int, height: int, width: int) -> Labels:
@@ -83,8 +81,8 @@ def blobs(seed: int, height: int, width: int) -> Labels:
 def test_merging_undoes_splitting(seed: int, height: int, width: int) -> None:
     truth = blobs(seed, height, width)
     reader = ArrayReader(np.zeros((height, width, 3), np.uint8))
-    split = segment_array(reader, KnowingGenerator(reader, truth, 64), (height, width), 0, THRESHOLDS).labels
-    whole = segment_array(reader, KnowingGenerator(reader, truth, 256), (height, width), 0, THRESHOLDS).labels
+    split = segment_array(reader, KnowingGenerator(reader, truth, 64), (height, width), 0).labels
+    whole = segment_array(reader, KnowingGenerator(reader, truth, 256), (height, width), 0).labels
     assert set(np.unique(split)) - {0} == set(range(1, split.max() + 1))
     pairs = {(int(a), int(b)) for a, b in zip(split[split != 0], whole[split != 0], strict=True)}
     sizes = np.bincount(whole.ravel())
@@ -108,7 +106,7 @@ def test_nothing_depends_on_the_order_of_the_windows(seed: int, tmp_path: Path) 
     region = PixelWindow(0, 0, 190, 150)
     viewer = Viewer(reader, generator, region, 1.0, None)  # type: ignore[arg-type]
     plan = plan_grid(region, 64)
-    search = ObjectSearch(viewer, plan, THRESHOLDS)
+    search = ObjectSearch(viewer, plan)
     order = list(range(len(plan.windows)))
     results = []
     for _ in range(3):

@@ -5,27 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 
 from benchmarks.known_objects import ArrayReader, KnowingGenerator, Labels
 from benchmarks.seams import segment_array
 from server.segmentation.mask_records import MaskRecord, Thresholds
 
 SIZE = 64
-THRESHOLDS = Thresholds(0.5, 0.5)
 
 
 class Forgetful(KnowingGenerator):
-    """Sees nothing at the first look in windows that begin right of the first column, and may not answer clicks."""
+    """Sees nothing at the first look in windows that begin right of a column, and may not answer clicks."""
 
-    def __init__(self, reader: ArrayReader, truth: Labels, *, answers_clicks: bool = True) -> None:
+    def __init__(self, reader: ArrayReader, truth: Labels, last_col: int, *, answers_clicks: bool) -> None:
         super().__init__(reader, truth, SIZE)
+        self.last_col = last_col
         self.reader = reader
         self.answers_clicks = answers_clicks
         self.shapes: list[tuple[int, int]] = []
 
     def generate(self, rgb: np.ndarray, tell: Callable[[float], None]) -> list[MaskRecord]:
-        return super().generate(rgb, tell) if self.reader.window.col == 0 else []
+        return super().generate(rgb, tell) if self.reader.window.col <= self.last_col else []
 
     def generate_at(
         self, rgb: np.ndarray, points_xy: np.ndarray, thresholds: Thresholds, tell: Callable[[float], None]
@@ -34,10 +33,10 @@ class Forgetful(KnowingGenerator):
         return super().generate_at(rgb, points_xy, thresholds, tell) if self.answers_clicks else []
 
 
-def segment(truth: Labels, *, answers_clicks: bool = True) -> tuple[Labels, Forgetful]:
+def segment(truth: Labels, last_col: int = 0, *, answers_clicks: bool = True) -> tuple[Labels, Forgetful]:
     reader = ArrayReader(np.zeros((*truth.shape, 3), np.uint8))
-    generator = Forgetful(reader, truth, answers_clicks=answers_clicks)
-    return segment_array(reader, generator, (truth.shape[0], truth.shape[1]), 0, THRESHOLDS).labels, generator
+    generator = Forgetful(reader, truth, last_col, answers_clicks=answers_clicks)
+    return segment_array(reader, generator, (truth.shape[0], truth.shape[1]), 0).labels, generator
 
 
 def test_an_object_around_a_seam_is_completed() -> None:
@@ -66,11 +65,26 @@ def test_several_doubtful_objects_share_a_look() -> None:
     assert len(generator.shapes) == 1
 
 
-@pytest.mark.parametrize("length", [40, 280])
-def test_without_an_answer_the_first_look_stands(length: int) -> None:
+def test_what_one_window_saw_whole_stands_without_an_answer() -> None:
     truth = np.zeros((60, 300), np.int32)
-    truth[20:40, 10 : 10 + length] = 1
+    truth[20:40, 10:50] = 1
     labels, _ = segment(truth, answers_clicks=False)
+    assert (labels == truth).all()
+
+
+def test_an_object_with_a_cut_edge_is_given_up_without_an_answer() -> None:
+    truth = np.zeros((60, 300), np.int32)
+    truth[20:40, 10:110] = 1
+    labels, generator = segment(truth, answers_clicks=False)
+    assert [width for width, _ in generator.shapes] == [64, 128, 256]
+    assert not labels.any()
+
+
+def test_an_object_too_large_to_look_at_again_stands_with_its_cut_edge() -> None:
+    truth = np.zeros((60, 600), np.int32)
+    truth[20:40, 10:590] = 1
+    labels, generator = segment(truth, last_col=400)
+    assert generator.shapes == []
     assert labels.max() == 1
     assert not labels[truth == 0].any()
-    assert (labels > 0).sum() >= 20 * 30
+    assert (labels > 0).sum() > 20 * 380
