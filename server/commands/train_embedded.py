@@ -95,7 +95,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _print_scores(weights: Path, data: Path | None) -> None:
     """Print how well one centre click works on images that training did not see."""
     from server.segmentation.networks.embedded import load_embedded_sam
-    from server.training.evaluation import score_centre_clicks
+    from server.training.evaluation.centre_clicks import score_centre_clicks
     from server.training.labelled_images import FIRST_HELD_OUT_SEED, synthetic_images
     from server.training.real_imagery import read_buildings, read_dubai
 

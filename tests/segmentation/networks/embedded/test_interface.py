@@ -7,8 +7,9 @@ import pytest
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor
 
 from server.segmentation.networks.embedded import EmbeddedSam
-from server.training.evaluation import iou, score_centre_clicks
+from server.training.evaluation.centre_clicks import score_centre_clicks
 from server.training.labelled_images import FIRST_HELD_OUT_SEED, LabelledImage, synthetic_images
+from server.training.metrics.pixels import measure_iou
 from server.training.prompts import centre_click
 
 
@@ -50,7 +51,7 @@ def test_click_box_and_mask_prompts_give_masks_of_the_images_size(
         click, np.array([1]), box=box, mask_input=low_res[quality.argmax()][None], multimask_output=False
     )
     assert again.shape == (1, 384, 384)
-    assert iou(again[0], wanted, np.ones_like(wanted)) > 0.4
+    assert measure_iou(again[0], wanted, np.ones_like(wanted)) > 0.4
 
 
 def test_a_click_outside_takes_its_surroundings_away(predictor: SamPredictor, scene: LabelledImage) -> None:

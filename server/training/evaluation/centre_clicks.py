@@ -1,4 +1,4 @@
-"""How good the embedded network is: one click at the centre of every object of images it has never seen."""
+"""A quick look at a network in training: one click at the centre of every object of images it has never seen."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from segment_anything import SamPredictor
 
 from server.segmentation.networks.embedded import EmbeddedSam
 from server.training.labelled_images import UNKNOWN, LabelledImage
+from server.training.metrics.pixels import measure_iou
 from server.training.prompts import centre_click
-from server.training.scene_canvas import Mask
 
 # Smaller remains of objects at the border of a window say little about outlines.
 MIN_AREA_PX = 100
@@ -76,11 +76,5 @@ def _score_window(
             torch.as_tensor(coords, dtype=torch.float32), torch.ones(len(meant), 1, dtype=torch.int64)
         )
         for object_mask, drawn, expected in zip(meant, masks.numpy(), predicted.numpy(), strict=True):
-            ious = [iou(mask, object_mask, known) for mask in drawn]
+            ious = [measure_iou(mask, object_mask, known) for mask in drawn]
             yield ious[int(expected.argmax())], max(ious), float(expected.max())
-
-
-def iou(mask: Mask, meant: Mask, known: Mask) -> float:
-    """Return intersection over union, bool (H, W) each, where known; 0 where both are empty."""
-    union = int(((mask | meant) & known).sum())
-    return int((mask & meant & known).sum()) / union if union else 0.0
