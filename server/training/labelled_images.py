@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.training.scenes import generate_scene
+from server.training.shown_colours import stretch_colours
 
 UNKNOWN = -1
 # Seeds of held-out scenes start here; training uses 0, 1, 2, …
@@ -62,7 +63,7 @@ def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[
     def generate(seed: int) -> LabelledImage:
         scene = generate_scene(size, seed)
         tell(1)
-        return LabelledImage(scene.rgb, scene.labels)
+        return LabelledImage(stretch_colours(scene.rgb), scene.labels)
 
     with ThreadPoolExecutor(2) as pool:  # numpy and cv2 release the interpreter while they paint
         return list(pool.map(generate, range(first_seed, first_seed + n_images)))

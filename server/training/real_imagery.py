@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN, LabelledImage
+from server.training.shown_colours import stretch_colours
 from server.training.stable_regions import find_stable_regions
 
 MIN_COMPONENT_AREA_PX = 40
@@ -72,7 +73,7 @@ def read_unlabelled(folder: Path) -> list[LabelledImage]:
     ]
     images = [np.ascontiguousarray(_read(path, cv2.IMREAD_COLOR)[..., ::-1]) for path in paths]
     return [
-        LabelledImage(rgb, np.full(rgb.shape[:2], UNKNOWN, np.int32))
+        LabelledImage(stretch_colours(rgb), np.full(rgb.shape[:2], UNKNOWN, np.int32))
         for rgb in images
         if min(rgb.shape[:2]) >= LEAST_SIDE_PX
     ]
@@ -127,14 +128,16 @@ def _read_dubai_image(mask_path: Path) -> LabelledImage:
     for number, colour in enumerate(DUBAI_CLASSES):
         classes[(mask == colour).all(axis=2)] = number
     height, width = min(len(mask), len(rgb)), min(mask.shape[1], rgb.shape[1])
-    return LabelledImage(np.ascontiguousarray(rgb[:height, :width]), label_components(classes[:height, :width]))
+    shown = stretch_colours(np.ascontiguousarray(rgb[:height, :width]))
+    return LabelledImage(shown, label_components(classes[:height, :width]))
 
 
 def _read_mosaic(path: Path) -> LabelledImage:
     rgb = _read(path, cv2.IMREAD_COLOR)[..., ::-1]
     instances = _read(path.with_name(f"{path.stem}_instances.tif"), cv2.IMREAD_UNCHANGED).astype(np.int32)
-    instances[(rgb == 0).all(axis=2)] = UNKNOWN
-    return LabelledImage(np.ascontiguousarray(rgb), instances)
+    valid = (rgb != 0).any(axis=2)
+    instances[~valid] = UNKNOWN
+    return LabelledImage(stretch_colours(np.ascontiguousarray(rgb), valid), instances)
 
 
 def _read(path: Path, mode: int) -> NDArray[np.uint8]:
