@@ -42,7 +42,7 @@ DATA = Path(os.environ.get("RS_DATA", Path(__file__).parents[2] / "shared" / "da
 RESULTS = Path(__file__).parent / "results" / "road_finetuning"
 ROAD, BASE, NAME = "road", "embedded", "roads"
 UNET_RATE = 1e-3
-N_PICTURES, PICTURE_PX = 4, 480
+N_PICTURES, PICTURE_PX, PICTURED_PX = 4, 480, 1024
 FIGURES = ("iou", "dice", "cl_dice", "precision", "recall")
 
 
@@ -151,13 +151,16 @@ def _table(scores: dict[str, ClassScores]) -> list[str]:
 
 
 def _draw_pictures(folder: Path, validation: Dataset, networks: dict[str, Any]) -> list[Path]:
-    """Write image, truth, before, after and U-Net side by side for a few scenes."""
+    """Write image, truth, before, after and U-Net side by side for the middle of a few scenes."""
     number = find_class_number(validation, ROAD)
     paths = []
     for index in np.linspace(0, len(validation) - 1, N_PICTURES).astype(int).tolist():
         scene: LabelledScene = validation[index]
-        masks = [scene.classes == number, *(find_in_scene(network, scene.rgb) > 0 for network in networks.values())]
-        panels = [_reduce(scene.rgb), *(_paint(scene.rgb, mask) for mask in masks)]
+        top, left = (max(0, (side - PICTURED_PX) // 2) for side in scene.classes.shape)
+        part = (slice(top, top + PICTURED_PX), slice(left, left + PICTURED_PX))
+        rgb = np.ascontiguousarray(scene.rgb[part])
+        masks = [scene.classes[part] == number, *(find_in_scene(item, rgb) > 0 for item in networks.values())]
+        panels = [_reduce(rgb), *(_paint(rgb, mask) for mask in masks)]
         path = folder / f"{Path(scene.name).name}.png"
         cv2.imwrite(str(path), np.hstack(panels)[..., ::-1])
         paths.append(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,7 +83,7 @@ class UNetSettings:
     """How to train; what fine-tuning does wherever both have it.
 
     Attributes:
-        seconds: of training, validation included.
+        seconds: of training, looks at the validation windows left out.
         n_images: views per step.
         learning_rate: highest.
         empty_weight: how often windows without the class are drawn.
@@ -102,23 +103,51 @@ def train_unet(training: Views, validation: Views, settings: UNetSettings) -> tu
     network = UNet()
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.02)
     weights = np.array([1.0 if window.n_class_px else settings.empty_weight for window in training.windows])
-    best, best_iou, n_looks, step, start = copy.deepcopy(network), -1.0, 0, 0, time.monotonic()
+    clock, choice, step = _Clock(settings.seconds), _BestNetwork(), 0
     with tqdm(desc="U-Net", unit="step") as bar:
-        while (share := (time.monotonic() - start) / settings.seconds) < 1:
+        while (share := clock.share_done()) < 1:
             rng = np.random.default_rng((settings.seed, step))
             rate = settings.learning_rate * min(1.0, (step + 1) / N_WARM_UP) * (0.51 + 0.49 * math.cos(math.pi * share))
             optimizer.param_groups[0]["lr"] = rate
             drawn = rng.choice(len(weights), settings.n_images, p=weights / weights.sum())
             loss = _take_step(network, optimizer, training, drawn.tolist(), rng)
             step += 1
-            if share * N_VALIDATIONS > n_looks + 1:
-                n_looks += 1
-                iou = _validate(network, validation)
-                if iou > best_iou:
-                    best, best_iou = copy.deepcopy(network), iou
-            bar.set_postfix_str(f"loss {loss:.3f}, validation IoU {best_iou:.3f}", refresh=False)
+            if share * N_VALIDATIONS > choice.n_looks + 1:
+                clock.stand_still(lambda: choice.look(network, validation))
+            bar.set_postfix_str(f"loss {loss:.3f}, validation IoU {choice.iou:.3f}", refresh=False)
             bar.update()
-    return (network if _validate(network, validation) > best_iou else best), step
+    choice.look(network, validation)
+    return choice.network or network, step
+
+
+class _Clock:
+    """Time spent on training; looks at the validation windows are not counted, to the U-Net's advantage."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._start = time.monotonic()
+
+    def share_done(self) -> float:
+        return (time.monotonic() - self._start) / self._seconds
+
+    def stand_still(self, work: Callable[[], None]) -> None:
+        began = time.monotonic()
+        work()
+        self._start += time.monotonic() - began
+
+
+class _BestNetwork:
+    """The network that was best on the validation windows so far."""
+
+    def __init__(self) -> None:
+        self.network: UNet | None = None
+        self.iou, self.n_looks = -1.0, 0
+
+    def look(self, network: UNet, views: Views) -> None:
+        self.n_looks += 1
+        iou = _validate(network, views)
+        if iou > self.iou:
+            self.network, self.iou = copy.deepcopy(network), iou
 
 
 def _take_step(

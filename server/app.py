@@ -17,7 +17,7 @@ from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.database import open_database
 from server.jobs.queue import LocalQueue
-from server.jobs.tasks import Segment, SegmentTask
+from server.jobs.tasks import Segmenter, SegmentTask
 from server.routes.registry import Rates, register_routes
 from server.routes.services import EXTENSION, Predict, Services
 from server.routes.uploads import ENVELOPE_BYTES, StreamingRequest
@@ -50,7 +50,7 @@ class Background:
 
 def create_app(
     settings: Settings,
-    segment: Segment | None = None,
+    segmenter: Segmenter | None = None,
     page_folder: Path | None = None,
     predict: Predict | None = None,
 ) -> Flask:
@@ -58,7 +58,7 @@ def create_app(
 
     Args:
         settings: the operator's choices.
-        segment: takes the place of the engine's in tests.
+        segmenter: takes the place of the engine in the jobs of tests.
         page_folder: the built page; None means `front_end/dist`.
         predict: takes the place of the engine's in tests.
     """
@@ -69,7 +69,7 @@ def create_app(
     engine = SegmentationEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
-    services, background = _build(settings, engine, page_folder, segment or engine.segment, predict or engine.predict)
+    services, background = _build(settings, engine, page_folder, segmenter or engine, predict or engine.predict)
     app.extensions[EXTENSION] = services
     app.extensions[BACKGROUND] = background
     register_routes(
@@ -85,12 +85,12 @@ def find_background(app: Flask) -> Background:
 
 
 def _build(
-    settings: Settings, engine: SegmentationEngine, page_folder: Path | None, segment: Segment, predict: Predict
+    settings: Settings, engine: SegmentationEngine, page_folder: Path | None, segmenter: Segmenter, predict: Predict
 ) -> tuple[Services, Background]:
     database = open_database(settings.cache_folder / "service.sqlite")
     clients = ClientStore(database, settings.cache_folder)
     rasters = RasterStore(database, client_quota_bytes=settings.client_quota_bytes)
-    queue = _build_queue(settings, database, rasters, segment)
+    queue = _build_queue(settings, database, rasters, segmenter)
     cleaning = CleaningThreads(
         clients, queue, settings.cache_folder, _lifetimes(settings), interval_s=settings.cleaning_interval_s
     )
@@ -115,7 +115,7 @@ def _build(
     return services, Background(queue, cleaning, database)
 
 
-def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, segment: Segment) -> LocalQueue:
+def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, segmenter: Segmenter) -> LocalQueue:
     def find_source(client_id: str, raster_id: str) -> Path:
         return rasters.get(client_id, raster_id).source
 
@@ -124,7 +124,7 @@ def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, seg
 
     return LocalQueue(
         database,
-        {"segment": SegmentTask(find_source, publish, segment)},
+        {"segment": SegmentTask(find_source, publish, segmenter)},
         n_workers=settings.job_workers,
         max_queued_per_client=settings.max_queued_jobs,
     )

@@ -16,8 +16,9 @@ from server.errors import BadParameter
 from server.rasters.opening import check_raster
 from server.rasters.preview import check_band_indexes, default_band_indexes
 from server.rasters.windows import PixelWindow
+from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.engine import SegmentationEngine
-from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT, find_class
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings, describe_parameters
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentRequest, SegmentResult
 from server.vectors.exports import export_objects
@@ -46,6 +47,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--window", type=int, nargs=4, metavar=("COL", "ROW", "WIDTH", "HEIGHT"), help="only this part")
     parser.add_argument("--area", type=Path, metavar="FILE", help="only inside this GeoJSON polygon, lon/lat")
     parser.add_argument("--resolution-m", type=float, metavar="X", help="metres per pixel the network sees")
+    parser.add_argument(
+        "--class",
+        dest="is_class_mode",
+        action="store_true",
+        help="find the class that a fine-tuned checkpoint was made for, without any prompt",
+    )
     parser.add_argument("--full-cover", action="store_true", help="go on until all ground belongs to an object")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     for row in describe_parameters():
@@ -65,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         UserError: the input, an option or a checkpoint is at fault; nothing was written.
     """
     _check_paths(arguments)
-    request = _make_request(arguments)
+    request = _make_class_request(arguments) if arguments.is_class_mode else _make_request(arguments)
     engine = SegmentationEngine(arguments.ckpt_folder, arguments.device, 0, arguments.precision)
     with tempfile.TemporaryDirectory(prefix=".segment-", dir=arguments.output.parent) as scratch:
         result = _segment(engine, arguments.input, Path(scratch), request)
@@ -92,20 +99,46 @@ def _check_paths(arguments: argparse.Namespace) -> None:
 
 
 def _make_request(arguments: argparse.Namespace) -> SegmentRequest:
-    given = {name: getattr(arguments, name) for name in PARAMETERS if getattr(arguments, name) is not None}
-    if arguments.bands is None:
-        band_indexes = default_band_indexes(arguments.input)
-    else:
-        band_indexes = check_band_indexes(arguments.input, arguments.bands, field="bands")
     return SegmentRequest(
-        band_indexes=tuple(band_indexes),
-        settings=MaskGeneratorSettings.from_mapping(given),
+        band_indexes=_choose_bands(arguments),
+        settings=MaskGeneratorSettings.from_mapping(_given_parameters(arguments)),
         checkpoint=arguments.checkpoint,
         window=PixelWindow(*arguments.window) if arguments.window else None,
         area=None if arguments.area is None else _read_area_file(arguments.area),
         resolution_m=arguments.resolution_m,
         full_cover=arguments.full_cover,
     )
+
+
+def _make_class_request(arguments: argparse.Namespace) -> ClassRequest:
+    given = _given_parameters(arguments)
+    without_meaning = [name for name in given if name != "min_mask_region_area"]
+    without_meaning += ["full_cover"] if arguments.full_cover else []
+    if without_meaning:
+        name = without_meaning[0]
+        raise BadParameter(
+            f"--{name.replace('_', '-')} has no meaning with --class, which clicks nowhere; leave it out.", name
+        )
+    settings = MaskGeneratorSettings.from_mapping(given)
+    return ClassRequest(
+        band_indexes=_choose_bands(arguments),
+        checkpoint=arguments.checkpoint,
+        class_name=find_class(arguments.ckpt_folder, arguments.checkpoint),
+        window=PixelWindow(*arguments.window) if arguments.window else None,
+        area=None if arguments.area is None else _read_area_file(arguments.area),
+        resolution_m=arguments.resolution_m,
+        min_mask_region_area=settings.min_mask_region_area,
+    )
+
+
+def _given_parameters(arguments: argparse.Namespace) -> dict[str, float]:
+    return {name: getattr(arguments, name) for name in PARAMETERS if getattr(arguments, name) is not None}
+
+
+def _choose_bands(arguments: argparse.Namespace) -> tuple[int, ...]:
+    if arguments.bands is None:
+        return default_band_indexes(arguments.input)
+    return check_band_indexes(arguments.input, arguments.bands, field="bands")
 
 
 def _read_area_file(path: Path) -> dict[str, Any]:
@@ -127,7 +160,9 @@ def _read_area_file(path: Path) -> dict[str, Any]:
     return geometry
 
 
-def _segment(engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest) -> SegmentResult:
+def _segment(
+    engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest | ClassRequest
+) -> SegmentResult:
     """Run the engine with a progress bar on stderr."""
     with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
 
@@ -135,6 +170,8 @@ def _segment(engine: SegmentationEngine, source: Path, scratch: Path, request: S
             bar.set_postfix_str(step, refresh=False)
             bar.update(100.0 * fraction - bar.n)
 
+        if isinstance(request, ClassRequest):
+            return engine.segment_class(source, scratch, request, report)
         return engine.segment(source, scratch, request, report)
 
 

@@ -11,17 +11,22 @@ from typing import Any, Protocol
 
 from server.jobs.records import JobRecord
 from server.rasters.windows import PixelWindow
+from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
 
 Report = Callable[[float, str], None]
 
 
-class Segment(Protocol):
-    """Segments `source` into files under `folder`; see `server.segmentation.whole_raster.segmenting`."""
+class Segmenter(Protocol):
+    """Turns a raster into labels and outlines, files under `folder`; see `server.segmentation.engine`."""
 
-    def __call__(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
-        """Write the result into `folder` and return its summary."""
+    def segment(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
+        """Find all objects and return the summary of the result."""
+        ...
+
+    def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
+        """Find one class and return the summary of the result."""
         ...
 
 
@@ -32,12 +37,12 @@ class SegmentTask:
     Attributes:
         find_source: (client id, raster id) -> the raster's file, the latest state of its side files included.
         publish: (client id, raster id, folder, summary) -> puts the finished folder in place of the older result.
-        segment: the engine.
+        segmenter: the engine.
     """
 
     find_source: Callable[[str, str], Path]
     publish: Callable[[str, str, Path, dict[str, Any]], None]
-    segment: Segment
+    segmenter: Segmenter
 
     def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
         """Run the job; whatever way it ends, nothing half-done stays behind.
@@ -53,32 +58,55 @@ class SegmentTask:
             shutil.rmtree(left_over, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=source.parent))
         try:
-            result = self.segment(source, folder, read_request(record.request), report)
-            summary = {
-                **asdict(result),
-                "job": record.job,
-                "raster": record.raster,
-                "out_raster": record.request["out_raster"],
-                "checkpoint": record.request["checkpoint"],
-                "parameters": record.request["parameters"],
-                "rgb_index": record.request["band_indexes"],
-                **{name: record.request.get(name) for name in ("window", "area", "resolution_m")},
-                "full_cover": record.request.get("full_cover", False),
-            }
+            result = self._segment(source, folder, record.request, report)
+            summary = {**asdict(result), "job": record.job, "raster": record.raster, **describe_run(record.request)}
             self.publish(record.client, raster_id, folder, summary)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return summary
 
+    def _segment(self, source: Path, folder: Path, request: dict[str, Any], report: Report) -> SegmentResult:
+        if request.get("mode") == "class":
+            return self.segmenter.segment_class(source, folder, read_class_request(request), report)
+        return self.segmenter.segment(source, folder, read_request(request), report)
+
+
+def describe_run(request: dict[str, Any]) -> dict[str, Any]:
+    """Return how a result was made, in the words of `/segment`; jobs queued by an earlier version lack some fields."""
+    return {
+        **{name: request[name] for name in ("out_raster", "checkpoint", "parameters")},
+        "rgb_index": request["band_indexes"],
+        "mode": request.get("mode", "everything"),
+        **{name: request.get(name) for name in ("class_name", "window", "area", "resolution_m")},
+        "full_cover": request.get("full_cover", False),
+    }
+
 
 def read_request(request: dict[str, Any]) -> SegmentRequest:
-    """Return the engine's request from a job's stored one."""
+    """Return the engine's request for all objects from a job's stored one."""
     return SegmentRequest(
         band_indexes=tuple(request["band_indexes"]),
         settings=MaskGeneratorSettings.from_mapping(request["parameters"]),
         checkpoint=request["checkpoint"],
-        window=PixelWindow(*request["window"]) if request["window"] else None,
+        window=_read_window(request),
         area=request.get("area"),  # jobs queued by an earlier version lack the last three
         resolution_m=request.get("resolution_m"),
         full_cover=request.get("full_cover", False),
     )
+
+
+def read_class_request(request: dict[str, Any]) -> ClassRequest:
+    """Return the engine's request for one class from a job's stored one."""
+    return ClassRequest(
+        band_indexes=tuple(request["band_indexes"]),
+        checkpoint=request["checkpoint"],
+        class_name=request["class_name"],
+        window=_read_window(request),
+        area=request["area"],
+        resolution_m=request["resolution_m"],
+        min_mask_region_area=request["parameters"]["min_mask_region_area"],
+    )
+
+
+def _read_window(request: dict[str, Any]) -> PixelWindow | None:
+    return PixelWindow(*request["window"]) if request["window"] else None

@@ -66,6 +66,12 @@ class SegmentBody(Body):
     raster: RasterName
     out_raster: str = Field(default="result.tif", max_length=200, description="Name of the download, ending in .tif.")
     rgb_index: RgbIndex
+    mode: Literal["everything", "class"] = Field(
+        default="everything",
+        description='"class" finds, without any click, what the checkpoint was fine-tuned for: its `class_name` in '
+        "`/checkpoints`. Every connected area becomes an object; areas below `min_mask_region_area` are dropped, and "
+        "no other parameter of the mask generator has a meaning there, nor has `full_cover`.",
+    )
     checkpoint: CheckpointName
     window: list[int] | None = Field(
         default=None, min_length=4, max_length=4, description="Part to segment: col, row, width, height in pixels."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from flask import Flask
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
 from server import __version__
@@ -33,12 +34,14 @@ class Operation:
 
     Attributes:
         answers: status code -> (sentence, media type or None when there is no body).
+        rows: the dataclass whose instances a 200 lists, if it is such a list.
         upload: name of the multipart file field, if any.
     """
 
     answers: Mapping[int, tuple[str, str | None]]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    rows: type | None = None
     upload: str | None = None
     is_open: bool = False
     extra_body_properties: Callable[[], dict[str, Any]] = field(default=dict)
@@ -129,9 +132,15 @@ def _responses(operation: Operation) -> dict[str, Any]:
     for status, (sentence, media_type) in operation.answers.items():
         responses[str(status)] = {"description": sentence}
         if media_type:
-            responses[str(status)]["content"] = {media_type: {}}
+            responses[str(status)]["content"] = {media_type: _answer_content(operation, status)}
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     for kind, status in STATUS_OF.items():
         described = responses.setdefault(str(status), {"description": "", "content": error})
         described["description"] = f"{described['description']} {(kind.__doc__ or '').splitlines()[0]}".strip()
     return responses
+
+
+def _answer_content(operation: Operation, status: int) -> dict[str, Any]:
+    if operation.rows is None or status != HTTPStatus.OK:
+        return {}
+    return {"schema": {"type": "array", "items": TypeAdapter(operation.rows).json_schema(mode="serialization")}}

@@ -8,7 +8,7 @@ from server.routes.bodies import PredictBody, read_body
 from server.routes.documentation import Operation, documented
 from server.routes.guards import current_client
 from server.routes.rasters import find_raster
-from server.routes.segment import choose_bands, choose_checkpoint
+from server.routes.segment_request import choose_bands, choose_checkpoint
 from server.routes.services import services
 from server.segmentation.prompting.answering import PromptedMask, PromptRequest
 from server.segmentation.prompting.earlier_masks import Owner

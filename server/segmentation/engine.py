@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from server.segmentation.class_mode.looking import ClassNetwork
+from server.segmentation.class_mode.segmenting import ClassRequest, segment_class
 from server.segmentation.model_store import ModelStore
 from server.segmentation.progress import Report
 from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
@@ -36,6 +39,10 @@ class SegmentationEngine:
         """Segment `source` into files under `folder`; see `segment_raster` for everything else."""
         return segment_raster(source, folder, request, self._store.make_generator, report)
 
+    def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
+        """Segment one class of `source` into files under `folder`; see `segment_class` for everything else."""
+        return segment_class(source, folder, request, self._make_class_network, report)
+
     def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
         """Return the masks of prompts on `source` while jobs stand back; see `answer_prompts` for everything else."""
         return answer_prompts(source, request, self._make_prompted, self._memory)
@@ -44,3 +51,9 @@ class SegmentationEngine:
         from server.segmentation.prompting.network import SharedNetwork  # torch comes with the first use
 
         return SharedNetwork(self._store.make_predictor(checkpoint), self._store.click_turn)
+
+    def _make_class_network(self, checkpoint: str, check: Callable[[], None]) -> ClassNetwork:
+        self._store.load_while_checking(checkpoint, check)
+        from server.segmentation.class_mode.network import SharedClassNetwork  # torch comes with the first use
+
+        return SharedClassNetwork(self._store.make_predictor(checkpoint), lambda: self._store.job_turn(check))

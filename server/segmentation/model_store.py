@@ -101,16 +101,20 @@ class ModelStore:
             BadParameter: see `load`.
             CheckpointMissing: see `load`.
         """
-        self._load_while_checking(checkpoint, check)
+        self.load_while_checking(checkpoint, check)
         from server.segmentation.automatic.generator import AutomaticMaskGenerator
 
         predictor = self.make_predictor(checkpoint)
-        return AutomaticMaskGenerator(predictor, settings, check, lambda: self._turns.take(check=check))
+        return AutomaticMaskGenerator(predictor, settings, check, lambda: self.job_turn(check))
 
-    def _load_while_checking(self, checkpoint: str, check: Callable[[], None]) -> None:
+    def load_while_checking(self, checkpoint: str, check: Callable[[], None]) -> None:
         """Load in a thread, because neither torch nor a file of gigabytes can be stopped half way.
 
         Where `check` raises the loading goes on unseen, and whoever asks next finds the network.
+
+        Raises:
+            BadParameter: see `load`.
+            CheckpointMissing: see `load`.
         """
         pool = ThreadPoolExecutor(1)
         loading = pool.submit(self.load, checkpoint)
@@ -133,6 +137,10 @@ class ModelStore:
     def click_turn(self) -> AbstractContextManager[None]:
         """Return a context in which no one else uses a network; jobs that wait for one stand back."""
         return self._turns.take(is_click=True)
+
+    def job_turn(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Return a context in which no one else uses a network; `check` is called while waiting for it."""
+        return self._turns.take(check=check)
 
     def _embedding_cache(self) -> EmbeddingCache:
         from server.segmentation.networks.caching_predictor import EmbeddingCache

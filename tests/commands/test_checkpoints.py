@@ -34,7 +34,7 @@ def test_the_table_has_a_line_per_checkpoint(tmp_path: Path, capsys: pytest.Capt
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("checkpoints", "--json", "--ckpt-folder", tmp_path)
     listed = json.loads(capsys.readouterr().out)
-    fields = {"name", "kind", "parameters", "available", "embedded", "input_size", "licence", "note"}
+    fields = {"name", "kind", "parameters", "available", "embedded", "input_size", "licence", "note", "class_name"}
     assert all(set(item) == fields for item in listed)
 
 

@@ -24,6 +24,7 @@ class OneSquare:
     """Finds one square in the upper left corner and remembers what it was asked."""
 
     input_size = 64
+    patches_at_once = 1
     asked: tuple[str, MaskGeneratorSettings]
 
     def generate(self, rgb: np.ndarray, _tell: object) -> list[MaskRecord]:

@@ -48,7 +48,7 @@ def start_app(fake_engine: FakeEngine, tmp_path: Path) -> Iterator[Callable[[Set
     (page / "assets" / "index-1a2b.js").write_text("export {}")
 
     def start(settings: Settings) -> Flask:
-        app = create_app(settings, segment=fake_engine, page_folder=page, predict=fake_engine.predict)
+        app = create_app(settings, segmenter=fake_engine, page_folder=page, predict=fake_engine.predict)
         app.test_client_class = BufferedClient
         find_background(app).start()
         running.append(app)

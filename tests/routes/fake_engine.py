@@ -8,8 +8,10 @@ from threading import Event
 
 import numpy as np
 
+from server.segmentation.class_mode.segmenting import ClassRequest, segment_class
 from server.segmentation.mask_records import MaskRecord, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
+from server.segmentation.progress import Report
 from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
 from server.segmentation.prompting.earlier_masks import EarlierMasks
 from server.segmentation.prompting.patches import PatchCache
@@ -39,11 +41,22 @@ class SquareGenerator:
         return []
 
 
+class LeftHalf:
+    """Finds the class in the left half of every patch."""
+
+    input_size = 64
+
+    def find_class(self, rgb: np.ndarray) -> np.ndarray:
+        logits = np.full(rgb.shape[:2], -1.0, np.float32)
+        logits[:, : rgb.shape[1] // 2] = 1.0
+        return logits
+
+
 class FakeEngine:
     """Segments like the real engine, with a generator that needs no network; may be held for tests of progress."""
 
     def __init__(self) -> None:
-        self.requests: list[SegmentRequest] = []
+        self.requests: list[SegmentRequest | ClassRequest] = []
         self.asked: list[PromptRequest] = []
         self._memory = PromptMemory(EarlierMasks(1 << 20), PatchCache(1 << 20))
         self.failure: Exception | None = None
@@ -56,15 +69,20 @@ class FakeEngine:
     def release(self) -> None:
         self._may_run.set()
 
-    def __call__(
-        self, source: Path, folder: Path, request: SegmentRequest, report: Callable[[float, str], None]
-    ) -> SegmentResult:
+    def segment(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
+        self._wait(request, report)
+        return segment_raster(source, folder, request, self._make_generator, report)
+
+    def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
+        self._wait(request, report)
+        return segment_class(source, folder, request, lambda _checkpoint, _check: LeftHalf(), report)
+
+    def _wait(self, request: SegmentRequest | ClassRequest, report: Report) -> None:
         self.requests.append(request)
         while not self._may_run.wait(0.02):
             report(0.25, "held by the test")
         if self.failure is not None:
             raise self.failure
-        return segment_raster(source, folder, request, self._make_generator, report)
 
     def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
         """Answer like the real engine, with the bright area under the click."""

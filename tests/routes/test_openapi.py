@@ -40,9 +40,21 @@ def test_segment_lists_every_parameter_with_bounds(document):
     properties = document["paths"]["/segment"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "properties"
     ]
-    others = {"raster", "out_raster", "rgb_index", "checkpoint", "window", "area", "resolution_m", "full_cover"}
-    assert set(properties) == set(PARAMETERS) | others
+    others = "raster out_raster rgb_index mode checkpoint window area resolution_m full_cover"
+    assert set(properties) == set(PARAMETERS) | set(others.split())
+    assert properties["mode"]["enum"] == ["everything", "class"]
+    assert properties["mode"]["default"] == "everything"
     assert properties["points_per_side"]["maximum"] == PARAMETERS["points_per_side"].metadata["maximum"]
+
+
+def test_checkpoints_list_what_is_described(document, client):
+    answer = document["paths"]["/checkpoints"]["get"]["responses"]["200"]["content"]["application/json"]
+    row = answer["schema"]["items"]
+    listed = client.get("/checkpoints").get_json()
+    assert listed
+    assert all(set(item) == set(row["properties"]) for item in listed)
+    assert {kind["type"] for kind in row["properties"]["class_name"]["anyOf"]} == {"string", "null"}
+    assert "class_name: what the class mode finds" in row["description"]
 
 
 def test_real_answers_have_documented_statuses_and_types(document, client, make_raster):

@@ -29,12 +29,10 @@ export function useJob() {
     return {
       raster,
       rgb_index: view.rgbIndex,
-      checkpoint: segmentation.checkpoint ?? undefined,
       window: window && [window.col, window.row, window.width, window.height],
       area: area ?? undefined,
-      full_cover: segmentation.fullCover || undefined,
       resolution_m: resolutionM ?? undefined,
-      parameters: segmentation.values,
+      ...segmentation.describeRun(),
     }
   }
 

@@ -21,6 +21,9 @@ const CHINESE_STEPS: Record<string, string> = {
   'merging objects': '正在合并对象',
   'looking again at cut objects': '正在复查被切断的对象',
   'writing labels': '正在写出标签',
+  'writing the labels': '正在写出标签',
+  'numbering areas': '正在为区域编号',
+  'dropping small areas': '正在舍去小区域',
   'numbering objects': '正在为对象编号',
   'measuring cover': '正在测量覆盖率',
   'closing gaps': '正在填补缝隙',
@@ -30,11 +33,14 @@ const CHINESE_STEPS: Record<string, string> = {
 }
 
 const WINDOW_STEP = /^window (\d+) of (\d+)$/
+const WINDOWS_STEP = /^looking at (\d+) windows$/
 
 /** The step of a job in the page's language, with a capital as a line of its own. */
 export function describeStep(step: string, locale: string): string {
   if (locale !== 'zh-CN') return step.charAt(0).toUpperCase() + step.slice(1)
   const [, number, total] = WINDOW_STEP.exec(step) ?? []
   if (number !== undefined) return `窗口 ${number} / ${total}`
+  const [, windows] = WINDOWS_STEP.exec(step) ?? []
+  if (windows !== undefined) return `正在查看 ${windows} 个窗口`
   return CHINESE_STEPS[step] ?? step
 }

@@ -7,8 +7,10 @@ import type {
   Checkpoint,
   ParameterValues,
   PresetName,
+  SegmentMode,
   SegmentParameter,
   SegmentParameters,
+  SegmentRequest,
 } from 'src/types/segmentation'
 
 import { useNoticesStore } from './notices'
@@ -18,13 +20,18 @@ const STORAGE_KEY = 'rs.segmentation'
 /** From quick to thorough; a JSON object keeps no order. */
 const PRESET_ORDER: PresetName[] = ['fast', 'standard', 'fine']
 
+/** What of the parameters counts where nothing is clicked. */
+const CLASS_PARAMETERS = ['min_mask_region_area']
+
 interface Stored {
   checkpoint: string | null
+  mode: SegmentMode
   values: ParameterValues
   fullCover: boolean
 }
 
-const INITIAL: Stored = { checkpoint: null, values: {}, fullCover: false }
+/** Who chooses a checkpoint for a class most likely wants that class. */
+const INITIAL: Stored = { checkpoint: null, mode: 'class', values: {}, fullCover: false }
 
 /** Keeps stored values that the server still knows and accepts; defaults for the rest. */
 export function mergeValues(
@@ -40,16 +47,52 @@ export function mergeValues(
   return Object.fromEntries(entries)
 }
 
-/** The choices for the next run: checkpoint and parameters, with the bounds that the server states. */
+/** The choices for the next run: checkpoint, mode and parameters, with the bounds that the server states. */
 export const useSegmentationStore = defineStore('segmentation', () => {
   const notices = useNoticesStore()
   const state = ref<LoadState>('idle')
   const checkpoints = ref<Checkpoint[]>([])
   const specification = shallowRef<SegmentParameters | null>(null)
   const checkpoint = ref<string | null>(null)
+  const wantedMode = ref<SegmentMode>('class')
   const values = ref<ParameterValues>({})
   const fullCover = ref(false)
   const parameters = computed(() => specification.value?.parameters ?? [])
+
+  /** What the chosen checkpoint can find without prompts; null where it was not fine-tuned for a class. */
+  const className = computed(
+    () => checkpoints.value.find((item) => item.name === checkpoint.value)?.class_name ?? null,
+  )
+  const mode = computed<SegmentMode>({
+    get: () => (className.value === null ? 'everything' : wantedMode.value),
+    set: (wanted) => {
+      wantedMode.value = wanted
+    },
+  })
+  /** The class that the next run looks for; null for all objects. */
+  const wantedClass = computed(() => (mode.value === 'class' ? className.value : null))
+  const usedParameters = computed(() =>
+    wantedClass.value === null
+      ? parameters.value
+      : parameters.value.filter((item) => CLASS_PARAMETERS.includes(item.name)),
+  )
+
+  /** The part of a request that this store knows; what means nothing in the mode is left out. */
+  function describeRun(): Pick<
+    SegmentRequest,
+    'checkpoint' | 'mode' | 'full_cover' | 'parameters'
+  > {
+    const isClass = wantedClass.value !== null
+    return {
+      checkpoint: checkpoint.value ?? undefined,
+      mode: isClass ? 'class' : undefined,
+      full_cover: (!isClass && fullCover.value) || undefined,
+      parameters: Object.fromEntries(
+        usedParameters.value.map(({ name }) => [name, values.value[name]!]),
+      ),
+    }
+  }
+
   const presetNames = computed(() =>
     PRESET_ORDER.filter((name) => name in (specification.value?.presets ?? {})),
   )
@@ -71,7 +114,7 @@ export const useSegmentationStore = defineStore('segmentation', () => {
   }
 
   function reset(): void {
-    values.value = mergeValues(parameters.value, {})
+    values.value = { ...values.value, ...mergeValues(usedParameters.value, {}) }
   }
 
   function chooseCheckpoint(wanted: string | null): void {
@@ -95,6 +138,7 @@ export const useSegmentationStore = defineStore('segmentation', () => {
       specification.value = newSpecification
       values.value = mergeValues(newSpecification.parameters, stored.values)
       fullCover.value = stored.fullCover
+      wantedMode.value = stored.mode === 'everything' ? 'everything' : 'class'
       chooseCheckpoint(stored.checkpoint)
       state.value = 'ready'
     } catch (error) {
@@ -104,11 +148,12 @@ export const useSegmentationStore = defineStore('segmentation', () => {
   }
 
   watch(
-    [checkpoint, values, fullCover],
+    [checkpoint, wantedMode, values, fullCover],
     () => {
       if (state.value !== 'ready') return
       const choices: Stored = {
         checkpoint: checkpoint.value,
+        mode: wantedMode.value,
         values: values.value,
         fullCover: fullCover.value,
       }
@@ -121,7 +166,11 @@ export const useSegmentationStore = defineStore('segmentation', () => {
     state,
     checkpoints,
     checkpoint,
+    className,
+    mode,
+    wantedClass,
     parameters,
+    usedParameters,
     values,
     fullCover,
     preset,
@@ -129,5 +178,6 @@ export const useSegmentationStore = defineStore('segmentation', () => {
     load,
     usePreset,
     reset,
+    describeRun,
   }
 })

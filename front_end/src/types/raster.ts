@@ -3,7 +3,8 @@ export interface SegmentationResult {
   n_objects: number
   out_raster: string
   checkpoint: string
-  /** Absent in results from before these options existed. */
+  /** What the class mode looked for; null for all objects. This and what follows is absent in older results. */
+  class_name?: string | null
   full_cover?: boolean
   resolution_m?: number | null
 }

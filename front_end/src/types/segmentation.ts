@@ -9,7 +9,12 @@ export interface Checkpoint {
   input_size: number | null
   licence: string
   note: string
+  /** What the class mode finds; null where the checkpoint was not fine-tuned for a class. */
+  class_name: string | null
 }
+
+/** All objects, or the one class that the checkpoint was fine-tuned for. */
+export type SegmentMode = 'everything' | 'class'
 
 export interface SegmentParameter {
   name: string
@@ -40,6 +45,8 @@ export interface PixelWindow {
 export interface SegmentRequest {
   raster: string
   rgb_index: [number, number, number]
+  /** Absent: everything. */
+  mode?: SegmentMode
   checkpoint?: string
   window: [number, number, number, number] | null
   /** Segment only inside; absent: no such limit. */

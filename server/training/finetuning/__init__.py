@@ -1,0 +1,1 @@
+"""Fine-tuning: teaches any promptable checkpoint one class, from labelled scenes, so that the class mode finds it."""
