@@ -56,4 +56,5 @@ class SegmentationEngine:
         self._store.load_while_checking(checkpoint, check)
         from server.segmentation.class_mode.network import SharedClassNetwork  # torch comes with the first use
 
-        return SharedClassNetwork(self._store.make_predictor(checkpoint), lambda: self._store.job_turn(check))
+        predictor = self._store.make_predictor(checkpoint)
+        return SharedClassNetwork(predictor, lambda: self._store.job_turn(check), check)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from threading import get_ident
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from server.segmentation.automatic.suppression import suppress_overlaps
 from server.segmentation.mask_records import MaskRecord, Thresholds
 from server.segmentation.networks.caching_predictor import CachingPredictor
 from server.segmentation.networks.decoding.choice import choose_decoder
+from server.segmentation.networks.layer_checks import checking_layers
 from server.segmentation.networks.precision import lower_precision
 from server.segmentation.parameters import MaskGeneratorSettings
 
@@ -173,23 +173,3 @@ def _count_batches(looks: list[_Look], points_per_batch: int, tell: Tell) -> Cal
 def _keep_best(found: list[Candidate], scores: NDArray[np.float32], iou_threshold: float) -> list[Candidate]:
     kept = suppress_overlaps([candidate.bbox_xywh for candidate in found], scores, iou_threshold)
     return [found[index] for index in kept]
-
-
-@contextmanager
-def checking_layers(network: nn.Module, check: Callable[[], None]) -> Iterator[None]:
-    """Call `check` before every module of `network` while the context is open and this thread runs it.
-
-    Registering hooks changes the network that all threads share, so only its present user may open this context.
-    """
-    user = get_ident()
-
-    def before(*_: object) -> None:
-        if get_ident() == user:
-            check()
-
-    handles = [module.register_forward_pre_hook(before) for module in network.modules()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from server.segmentation.class_mode.prompt_free import decode_without_prompt
 from server.segmentation.networks.caching_predictor import CachingPredictor
+from server.segmentation.networks.layer_checks import checking_layers
 from server.segmentation.networks.precision import lower_precision
 
 # ImageNet's mean colour, which the networks' normalisation turns into zeros.
@@ -20,22 +21,29 @@ PADDING_COLOUR = (124, 116, 104)
 class SharedClassNetwork:
     """Implements `server.segmentation.class_mode.looking.ClassNetwork` on a network that other threads use as well."""
 
-    def __init__(self, predictor: CachingPredictor, turn: Callable[[], AbstractContextManager[object]]) -> None:
+    def __init__(
+        self,
+        predictor: CachingPredictor,
+        turn: Callable[[], AbstractContextManager[object]],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare.
 
         Args:
             predictor: of this thread alone.
             turn: makes a context in which no one else uses the network.
+            check: called before every layer of the network; may raise to stop.
         """
         self._predictor = predictor
         self._turn = turn
+        self._check = check
         self.input_size: int = predictor.model.image_encoder.img_size
 
     def find_class(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return logits; see `ClassNetwork`."""
         predictor = self._predictor
         height, width = rgb.shape[:2]
-        with self._turn(), torch.inference_mode():
+        with self._turn(), torch.inference_mode(), checking_layers(predictor.model, self._check):
             predictor.set_image(pad_to_square(rgb, self.input_size))
             with lower_precision(predictor.precision, predictor.device):
                 low = decode_without_prompt(predictor.model, predictor.features)[0]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from server.errors import Cancelled
 from server.segmentation.class_mode.network import PADDING_COLOUR, SharedClassNetwork, pad_to_square
 from server.segmentation.class_mode.prompt_free import decode_without_prompt, has_single_mask
 from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
@@ -53,6 +54,21 @@ def test_a_small_patch_looks_like_the_same_pixels_in_a_padded_one(network: Any) 
     padded[:100] = RGB
     np.testing.assert_array_equal(class_network.find_class(RGB), class_network.find_class(padded)[:100])
     assert pad_to_square(padded, 128) is padded
+
+
+def test_a_cancelled_job_stops_inside_the_network(network: Any) -> None:
+    n_checks = 0
+
+    def check() -> None:
+        nonlocal n_checks
+        n_checks += 1
+        if n_checks == 5:
+            raise Cancelled
+
+    predictor = CachingPredictor(network, "test", EmbeddingCache(0))
+    with pytest.raises(Cancelled):
+        SharedClassNetwork(predictor, nullcontext, check).find_class(RGB)
+    assert not predictor.is_image_set
 
 
 def test_nothing_is_a_prompt_of_its_own(network: Any) -> None:
