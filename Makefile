@@ -16,7 +16,7 @@ run: $(VENV)/.installed $(PAGE)
 test: test-page test-python
 
 test-python: $(VENV)/.installed-dev $(PAGE) chromium
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-page: $(PAGE)
 	cd front_end && ./with_node.sh npm test
