@@ -11,11 +11,16 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import settings
 from numpy.typing import DTypeLike, NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
 
 UTM_50N = "EPSG:32650"
+
+# No example is wrong because the machine is busy.
+settings.register_profile("untimed")
+settings.load_profile("untimed")
 
 
 def fabricate_bands(n_bands: int, height: int, width: int, dtype: DTypeLike) -> NDArray[np.generic]:

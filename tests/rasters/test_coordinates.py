@@ -103,7 +103,7 @@ def test_places_without_answer(make_raster: Callable[..., Path], place: tuple[fl
         to_pixel(make_raster(), *place)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(x=st.floats(-100, 200), y=st.floats(-100, 200), kind=st.sampled_from(sorted(TRANSFORMS)))
 def test_there_and_back(make_raster: Callable[..., Path], x: float, y: float, kind: str) -> None:
     path = make_raster(transform=TRANSFORMS[kind])

@@ -28,7 +28,7 @@ def draw_logits(side: int, seed: int, n_blobs: int) -> torch.Tensor:
     return torch.from_numpy(logits.astype(np.float32))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     low_side=st.sampled_from([4, 16, 32]),
     factor=st.sampled_from([1, 2, 4]),

@@ -25,7 +25,7 @@ def whole(record: MaskRecord, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     height=st.integers(1, 24),
     width=st.integers(1, 24),

@@ -174,7 +174,7 @@ def test_when_passes_end() -> None:
     assert is_finished(Coverage(50, 100), [0.0], plan_thresholds(start, [0.0] * 9))
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), block_px=st.sampled_from([16, 48, 1024]))
 def test_leftovers_do_not_depend_on_blocks(
     seed: int, block_px: int, make_raster: Callable[..., Path], tmp_path: Path

@@ -76,7 +76,7 @@ def blobs(seed: int, height: int, width: int) -> Labels:
     return np.where(nearest % 5 == 0, 0, nearest + 1).astype(np.int32)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), height=st.integers(1, 200), width=st.integers(1, 200))
 def test_merging_undoes_splitting(seed: int, height: int, width: int) -> None:
     truth = blobs(seed, height, width)
@@ -96,7 +96,7 @@ def test_merging_undoes_splitting(seed: int, height: int, width: int) -> None:
         assert len(partners) <= 1
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_depends_on_the_order_of_the_windows(seed: int, tmp_path: Path) -> None:
     truth = blobs(seed, 150, 190)

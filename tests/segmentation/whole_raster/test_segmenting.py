@@ -312,7 +312,7 @@ def scatter(seed: int) -> list[tuple[int, int, int, int]]:
     return boxes
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_merging_undoes_splitting(
     seed: int, make_raster: Callable[..., Path], bright_spots: Any, tmp_path: Path

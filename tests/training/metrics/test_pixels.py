@@ -24,7 +24,7 @@ MASKS = arrays(bool, (6, 7), elements=st.booleans())
 
 
 @given(predicted=MASKS, truth=MASKS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_scores_are_those_of_scikit_learn(predicted, truth):
     scores = score_counts(count_pixels(predicted, truth))
     flat = truth.ravel(), predicted.ravel()
