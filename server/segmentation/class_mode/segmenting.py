@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 
 from server.errors import BadParameter
-from server.rasters.area import read_area
 from server.rasters.labels import LabelCanvas
-from server.rasters.opening import open_raster
-from server.rasters.windows import PatchReader, PixelWindow, check_window
+from server.rasters.windows import PatchReader, PixelWindow
 from server.segmentation.class_mode.blending import Logits, blend
 from server.segmentation.class_mode.looking import ClassNetwork, ClassViewer
 from server.segmentation.progress import Progress, Report, Span
 from server.segmentation.whole_raster.leftovers import Leftovers
 from server.segmentation.whole_raster.painting import LabelPainting, number_visible, split_into_blocks
 from server.segmentation.whole_raster.rectangles import slices_of
-from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentResult, choose_step
+from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentResult, read_ground
 from server.segmentation.whole_raster.window_plan import plan_grid
 from server.vectors.geopackage import ObjectAttributes, write_objects
 
@@ -90,23 +88,22 @@ def segment_class(
     """
     started = time.monotonic()
     progress = Progress(report)
-    with open_raster(source) as raster:
-        width, height = raster.width, raster.height
-    region = check_window(source, request.window or (0, 0, width, height))
-    pixel_step = choose_step(source, request.resolution_m)
-    area = None if request.area is None else read_area(source, request.area)
+    ground = read_ground(source, request.window, request.resolution_m, request.area)
     progress.tell(0.0, "loading the network")
     network = make_network(request.checkpoint, progress.check)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-", dir=folder)))
         reader = stack.enter_context(PatchReader(source, request.band_indexes))
         found = stack.enter_context(LabelCanvas(source, scratch))
-        n_seen, n_empty = _find(ClassViewer(reader, network, pixel_step, area), region, found, progress)
-        n_objects = _write(source, scratch, found, region, request, progress)
+        n_seen, n_empty = _find(
+            ClassViewer(reader, network, ground.pixel_step, ground.area), ground.region, found, progress
+        )
+        n_objects = _write(source, scratch, found, ground.region, request, progress)
         progress.tell(1.0, "finished")  # the last chance to cancel: from here on nothing is undone
         for name in (OBJECTS, LABELS):
             os.replace(scratch / name, folder / name)  # noqa: PTH105 - atomic on every system
-    return SegmentResult(n_objects, n_seen, n_empty, width, height, round(time.monotonic() - started, 3))
+    seconds = round(time.monotonic() - started, 3)
+    return SegmentResult(n_objects, n_seen, n_empty, ground.width, ground.height, seconds)
 
 
 def _find(viewer: ClassViewer, region: PixelWindow, found: LabelCanvas, progress: Progress) -> tuple[int, int]:

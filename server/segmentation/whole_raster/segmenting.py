@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from server.errors import BadParameter
-from server.rasters.area import read_area
+from server.rasters.area import Area, read_area
 from server.rasters.ground_resolution import read_pixel_size_m
 from server.rasters.labels import LabelCanvas
 from server.rasters.opening import open_raster
@@ -81,6 +81,41 @@ class SegmentResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Ground:
+    """What of a raster is segmented, and how coarsely.
+
+    Attributes:
+        width: of the raster in pixels.
+        height: of the raster in pixels.
+        region: the part that is looked at.
+        pixel_step: pixels of the raster per pixel of the network's input.
+        area: what of the region counts; None means all.
+    """
+
+    width: int
+    height: int
+    region: PixelWindow
+    pixel_step: float
+    area: Area | None
+
+
+def read_ground(
+    source: Path, window: PixelWindow | None, resolution_m: float | None, area: Mapping[str, Any] | None
+) -> Ground:
+    """Check a request against its raster; arguments as in `SegmentRequest`.
+
+    Raises:
+        BadParameter: the window or the area lies outside the raster, or the resolution cannot be meant.
+        NotARaster: the source cannot be read.
+    """
+    with open_raster(source) as raster:
+        width, height = raster.width, raster.height
+    region = check_window(source, window or (0, 0, width, height))
+    step = _choose_step(source, resolution_m)
+    return Ground(width, height, region, step, None if area is None else read_area(source, area))
+
+
 def segment_raster(
     source: Path, folder: Path, request: SegmentRequest, make_generator: MakeGenerator, report: Report
 ) -> SegmentResult:
@@ -103,17 +138,13 @@ def segment_raster(
     """
     started = time.monotonic()
     progress = Progress(report)
-    with open_raster(source) as raster:
-        width, height = raster.width, raster.height
-    region = check_window(source, request.window or (0, 0, width, height))
-    pixel_step = choose_step(source, request.resolution_m)
-    area = None if request.area is None else read_area(source, request.area)
+    ground = read_ground(source, request.window, request.resolution_m, request.area)
     progress.tell(0.0, "loading the network")
     generator = make_generator(request.checkpoint, request.settings, progress.check)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-", dir=folder)))
         reader = stack.enter_context(PatchReader(source, request.band_indexes))
-        viewer = Viewer(reader, generator, region, pixel_step, area)
+        viewer = Viewer(reader, generator, ground.region, ground.pixel_step, ground.area)
         with LabelCanvas(source, scratch) as labels:
             labelling = Labelling(viewer, labels, request.checkpoint, _thresholds_of(request), scratch)
             found = labelling.run(Span(progress, 0.0, LABELLED_END), full_cover=request.full_cover)
@@ -126,14 +157,14 @@ def segment_raster(
             os.replace(scratch / name, folder / name)  # noqa: PTH105 - atomic on every system
     seconds = round(time.monotonic() - started, 3)
     n_seen = found.n_windows - found.n_empty
-    return SegmentResult(n_objects, n_seen, found.n_empty, width, height, seconds)
+    return SegmentResult(n_objects, n_seen, found.n_empty, ground.width, ground.height, seconds)
 
 
 def _thresholds_of(request: SegmentRequest) -> Thresholds:
     return Thresholds(request.settings.pred_iou_thresh, request.settings.stability_score_thresh)
 
 
-def choose_step(source: Path, resolution_m: float | None) -> float:
+def _choose_step(source: Path, resolution_m: float | None) -> float:
     """Return pixels of the raster per pixel of the network's input.
 
     Raises:
