@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from server.datasets.components import label_components
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN, LabelledImage
 from server.training.shown_colours import stretch_colours
@@ -105,19 +106,13 @@ def _busiest_windows(labels: NDArray[np.int32]) -> list[tuple[slice, slice]]:
     return sorted(windows, key=lambda window: -len(np.unique(labels[window])))[:MAX_WINDOWS_PER_IMAGE]
 
 
-def label_components(classes: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Turn a class map (H, W), -1 unknown, into object ids: one per connected area; tiny areas become unknown."""
-    labels = np.full(classes.shape, UNKNOWN, np.int32)
-    next_id = 1
-    for value in np.unique(classes[classes != UNKNOWN]):
-        where = (classes == value).astype(np.uint8)
-        n_areas, areas, statistics, _ = cv2.connectedComponentsWithStats(where, connectivity=4)
-        large = np.flatnonzero(statistics[:, cv2.CC_STAT_AREA] >= MIN_COMPONENT_AREA_PX)
-        ids = np.full(n_areas, UNKNOWN, np.int32)
-        large = large[large > 0]
-        ids[large] = np.arange(next_id, next_id + len(large))
-        next_id += len(large)
-        labels = np.where(where > 0, ids[areas], labels)
+def label_objects(classes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Turn a class map (H, W), 0 the first class and -1 unknown, into object ids; tiny areas become unknown."""
+    labels = label_components(np.where(classes == UNKNOWN, UNKNOWN, classes + 1))
+    areas = np.bincount(np.maximum(labels, 0).ravel())
+    is_tiny = areas < MIN_COMPONENT_AREA_PX
+    is_tiny[0] = False
+    labels[is_tiny[np.maximum(labels, 0)]] = UNKNOWN
     return labels
 
 
@@ -129,7 +124,7 @@ def _read_dubai_image(mask_path: Path) -> LabelledImage:
         classes[(mask == colour).all(axis=2)] = number
     height, width = min(len(mask), len(rgb)), min(mask.shape[1], rgb.shape[1])
     shown = stretch_colours(np.ascontiguousarray(rgb[:height, :width]))
-    return LabelledImage(shown, label_components(classes[:height, :width]))
+    return LabelledImage(shown, label_objects(classes[:height, :width]))
 
 
 def _read_mosaic(path: Path) -> LabelledImage:

@@ -10,7 +10,7 @@ import pytest
 
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN
-from server.training.real_imagery import label_components, read_buildings, read_dubai
+from server.training.real_imagery import label_objects, read_buildings, read_dubai
 
 WATER, BUILDING, UNLABELLED = (0xE2, 0xA9, 0x29), (0x3C, 0x10, 0x98), (0x9B, 0x9B, 0x9B)
 
@@ -66,7 +66,7 @@ def test_black_ground_of_a_mosaic_is_unknown(data: Path) -> None:
 def test_tiny_areas_are_unknown() -> None:
     classes = np.zeros((30, 30), np.int32)
     classes[5:8, 5:8] = 1
-    labels = label_components(classes)
+    labels = label_objects(classes)
     assert (labels[5:8, 5:8] == UNKNOWN).all()
     assert labels[0, 0] == 1
 

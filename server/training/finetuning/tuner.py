@@ -195,9 +195,8 @@ class Tuner:
         embedding, labels = self._data.training.get(number, variant)
         prompts = draw_prompts(labels, settings.class_share, settings.n_prompts, rng)
         weights = THIN if settings.is_thin else USUAL
-        if (
-            not prompts.is_class_mode
-        ):  # centre lines of three masks for each of several prompts cost more than they teach
+        # Centre lines of three masks for each of several prompts cost more than they teach.
+        if not prompts.is_class_mode:
             weights = replace(weights, centre_line=0.0)
         losses = compute_losses(self.network, embedding, prompts, weights)
         (losses.total / settings.n_images).backward()  # type: ignore[no-untyped-call]
