@@ -50,6 +50,16 @@ def test_polygons_are_drawn_where_they_lie(make_raster, save_polygons):
     assert dataset.messages == ()
 
 
+@pytest.mark.parametrize("name", ["p.shp", "p.fgb"])
+def test_other_vector_formats_are_read_alike(make_raster, save_polygons, name: str):
+    path = save_polygons(on_ground(10, 5, 20, 8), name=name, kind=["shed"])
+    dataset = read_dataset(make_raster(), path, ReadingOptions(class_attribute="kind"))
+    expected = np.zeros((48, 64), bool)
+    expected[5:13, 10:30] = True
+    assert ((dataset[0].objects > 0) == expected).all()
+    assert dataset.class_names == ("shed",)
+
+
 def test_a_polygon_on_top_of_another_stays_visible(make_raster, save_polygons):
     path = save_polygons(on_ground(12, 6, 4, 4), on_ground(10, 5, 20, 8))
     scene = read_dataset(make_raster(), path)[0]
