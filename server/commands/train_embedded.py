@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Crops are cut from scenes twice as large as the training images, so that one scene serves many steps.
 SCENE_SIZE = 512
 N_HELD_OUT_SCENES = 16
-SYNTHETIC_WEIGHT, STABLE_REGIONS_WEIGHT, BUILDINGS_WEIGHT = 0.45, 0.4, 0.15
+SYNTHETIC_WEIGHT, STABLE_REGIONS_WEIGHT, BUILDINGS_WEIGHT = 0.55, 0.27, 0.18
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -6,20 +6,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from server.training.labelled_images import LOG_AREA_SPREAD, TYPICAL_AREA_PX
 from server.training.scene_canvas import Mask
 
 INSIDE, OUTSIDE, NO_CLICK = 1, 0, -1
-# Small objects would hardly ever be chosen by area alone, large ones not often enough by count alone.
-AREA_EXPONENT = 0.3
+# Objects of unusual size are still asked for at times: this is the least weight, where a typical one has 1.
+LEAST_WEIGHT = 0.1
 BOX_JITTER = 0.08  # of the box's sides, as people draw
 
 
 def choose_objects(
     labels: NDArray[np.int32], ids: NDArray[np.int64], n: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return `n` of the `ids` in `labels`, large ones more often, none twice as long as there are enough."""
-    areas = np.bincount(labels[labels > 0])[ids].astype(float) ** AREA_EXPONENT
-    return np.asarray(rng.choice(ids, n, replace=len(ids) < n, p=areas / areas.sum()))
+    """Return `n` of the `ids` in `labels`, those of usual size more often, none twice as long as there are enough."""
+    away = np.log(np.bincount(labels[labels > 0])[ids] / TYPICAL_AREA_PX) / LOG_AREA_SPREAD
+    weights = LEAST_WEIGHT + (1 - LEAST_WEIGHT) * np.exp(-(away**2) / 2)
+    return np.asarray(rng.choice(ids, n, replace=len(ids) < n, p=weights / weights.sum()))
 
 
 def centre_click(mask: Mask) -> tuple[float, float]:
