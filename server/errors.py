@@ -54,6 +54,12 @@ class WrongMoment(UserError):
     code = "wrong_moment"
 
 
+class Conflict(UserError):
+    """Someone else has changed what the request wants to change."""
+
+    code = "conflict"
+
+
 class TooLarge(UserError):
     """A file, a pixel count or a request body is over its limit."""
 
