@@ -19,6 +19,7 @@ STATUS_OF: dict[type[errors.UserError], int] = {
     errors.NoSuchRaster: 404,
     errors.NoSuchJob: 404,
     errors.WrongMoment: 409,
+    errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.QuotaExceeded: 413,
     errors.NotARaster: 415,
