@@ -1,4 +1,4 @@
-"""Objects that a person keeps: outline, class and where they came from, as the annotation layer and its files see them."""
+"""Objects that a person keeps: outline, class and origin, as the annotation layer and its files see them."""
 
 from __future__ import annotations
 

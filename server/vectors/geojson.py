@@ -67,22 +67,29 @@ def read_features(objects: Path, labels: Path, where: str | None = None) -> Iter
         }
 
 
-def make_outline(geometry: shapely.MultiPolygon, placement: Placement) -> shapely.Geometry:
-    """Return the geometry in degrees or pixels: a polygon where one part suffices, outer rings counter-clockwise."""
+def make_outline(geometry: shapely.MultiPolygon, placement: Placement, digits: int = DIGITS) -> shapely.Geometry:
+    """Return the geometry in degrees or pixels: a polygon where one part suffices, outer rings counter-clockwise.
+
+    Args:
+        geometry: in map coordinates.
+        placement: of the raster.
+        digits: coordinates are rounded to so many after the point.
+    """
     if placement.is_georeferenced:
         outline = _cut_at_antimeridian(shapely.transform(geometry, placement.to_lonlat))
     else:
         outline = shapely.transform(geometry, placement.to_pixel)
-    rounded = shapely.transform(outline, lambda points: np.round(points, DIGITS))
+    rounded = shapely.transform(outline, lambda points: np.round(points, digits))
     oriented = shapely.orient_polygons(rounded)
     return oriented.geoms[0] if len(oriented.geoms) == 1 else oriented
 
 
 def _cut_at_antimeridian(outline: shapely.MultiPolygon) -> shapely.MultiPolygon:
-    """Split an outline that crosses 180 degrees, as RFC 7946 section 3.1.9 asks."""
+    """Split an outline that crosses 180 degrees, as RFC 7946 section 3.1.9 asks; longitudes end up in -180..180."""
     west, _, east, _ = outline.bounds
     # Half the globe is wider than any object that does not cross: then longitudes jumped from 180 to -180.
-    if not east - west > 180.0:
+    is_plain = west >= -180.0 and east <= 180.0 and east - west <= 180.0
+    if is_plain or not np.isfinite(outline.bounds).all():
         return outline
 
     def unroll(points: Points) -> Points:
