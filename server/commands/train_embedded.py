@@ -122,6 +122,6 @@ def _read_sources(arguments: argparse.Namespace) -> list[Source]:
         buildings = read_buildings(arguments.data, is_validation=False)
         unlabelled = [*read_dubai(arguments.data, is_validation=False), *buildings, *read_unlabelled(arguments.data)]
         with tqdm(total=len(unlabelled), unit="image") as bar:
-            stable = relabel_by_stable_regions(unlabelled, bar.update)
+            stable = relabel_by_stable_regions(unlabelled, arguments.folder / "stable_regions", bar.update)
         sources += [Source(stable, STABLE_REGIONS_WEIGHT), Source(buildings, BUILDINGS_WEIGHT)]
     return sources

@@ -22,7 +22,8 @@ from server.segmentation.networks.embedded import (
     save_embedded_sam,
 )
 from server.segmentation.networks.embedded.model import INPUT_SIZE
-from server.training.batches import Batch, draw_batch
+from server.training.batches import Batch
+from server.training.batches_ahead import BatchesAhead, BatchPlan
 from server.training.calibration import calibrate
 from server.training.labelled_images import Source, draw_crop
 from server.training.losses import Losses, prompt_losses, to_mask_resolution
@@ -83,12 +84,12 @@ class TrainingSettings:
 def train(settings: TrainingSettings, sources: Sequence[Source]) -> Path:
     """Train until the schedule ends; returns the file with the averaged weights."""
     settings.folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(settings)
+    trainer = Trainer(settings, sources)
     trainer.resume()
     curve = TrainingLog(settings.folder, trainer.step)
     with tqdm(total=settings.n_steps, initial=trainer.step, unit="step") as bar:
         while trainer.progress() < 1:
-            losses = trainer.take_step(sources)
+            losses = trainer.take_step()
             curve.add(trainer.step, trainer.learning_rate(), losses)
             bar.set_postfix_str(curve.summary())
             bar.update()
@@ -109,8 +110,9 @@ class Trainer:
         elapsed_s: seconds they took.
     """
 
-    def __init__(self, settings: TrainingSettings) -> None:
+    def __init__(self, settings: TrainingSettings, sources: Sequence[Source]) -> None:
         torch.manual_seed(settings.seed)
+        self.batches = BatchesAhead(sources)
         self.settings = settings
         self.network = build_embedded_sam(settings.size).train()
         if settings.start_from is not None:
@@ -132,25 +134,28 @@ class Trainer:
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress()))
         return self.settings.learning_rate * warm_up * (LOWEST_RATE_SHARE + (1 - LOWEST_RATE_SHARE) * cosine)
 
-    def take_step(self, sources: Sequence[Source]) -> Losses:
-        """Learn from one batch; it depends on seed and step alone, so a resumed run sees what an unbroken one does."""
-        start = time.monotonic()
+    def plan_batch(self, step: int) -> BatchPlan:
+        """Return which batch the network learns from at `step`, as far as one can tell now."""
         settings = self.settings
-        rng = np.random.default_rng((settings.seed, self.step))
         size = settings.early_size if self.progress() < settings.early_share else settings.size
-        self.network.set_input_size(size)
-        batch = draw_batch(sources, size, settings.n_images, settings.n_prompts, rng)
-        losses = compute_losses(self.network, batch, rng if rng.random() < settings.refine_share else None)
+        return BatchPlan(settings.seed, step, size, settings.n_images, settings.n_prompts)
+
+    def take_step(self) -> Losses:
+        """Learn from one batch."""
+        start = time.monotonic()
+        plan = self.plan_batch(self.step)
+        self.network.set_input_size(plan.size)
+        batch, rng = self.batches.take(plan, self.plan_batch(self.step + 1))
+        losses = compute_losses(self.network, batch, rng if rng.random() < self.settings.refine_share else None)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_LIMIT, foreach=True)
         self.optimizer.step()
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for averaged, current in zip(self.average.parameters(), self.network.parameters(), strict=True):
-                averaged.lerp_(current, 1 - decay)
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
         self.step += 1
         self.elapsed_s += time.monotonic() - start
         return losses
@@ -251,4 +256,4 @@ def _make_optimizer(network: EmbeddedSam, settings: TrainingSettings) -> torch.o
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     free = [parameter for parameter in network.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98), fused=True)

@@ -13,7 +13,7 @@ from server.datasets.components import label_components
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN, LabelledImage
 from server.training.shown_colours import stretch_colours
-from server.training.stable_regions import find_stable_regions
+from server.training.stable_regions import find_kept_regions
 
 MIN_COMPONENT_AREA_PX = 40
 # Stable regions are sought in windows: a mosaic of 4096 x 4096 px as a whole would take minutes.
@@ -80,17 +80,20 @@ def read_unlabelled(folder: Path) -> list[LabelledImage]:
     ]
 
 
-def relabel_by_stable_regions(images: Sequence[LabelledImage], tell: Callable[[int], object]) -> list[LabelledImage]:
+def relabel_by_stable_regions(
+    images: Sequence[LabelledImage], folder: Path, tell: Callable[[int], object]
+) -> list[LabelledImage]:
     """Return windows of `images` with the stable regions of what they show in place of their labels.
 
     Args:
         images: any images; of large ones the windows with the most objects count, or the first.
+        folder: keeps what was found, because looking takes minutes.
         tell: hears how many more images are done.
     """
     found = []
     for image in images:
         for window in _busiest_windows(image.labels):
-            found.extend(find_stable_regions(np.ascontiguousarray(image.rgb[window])))
+            found.extend(find_kept_regions(np.ascontiguousarray(image.rgb[window]), folder))
         tell(1)
     return found
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from itertools import pairwise
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -43,6 +46,28 @@ def find_stable_regions(rgb: NDArray[np.uint8]) -> list[LabelledImage]:
         before[successor[survives]] = True
         if labels.max() >= MIN_REGIONS:
             layers.append(LabelledImage(rgb, labels))
+    return layers
+
+
+def find_kept_regions(rgb: NDArray[np.uint8], folder: Path) -> list[LabelledImage]:
+    """Return what `find_stable_regions` does, from a file in `folder` where it was looked for before.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        folder: receives one file for every image; a file that cannot be read is made anew.
+    """
+    # Other settings of the search, another name.
+    settings = repr((SCALES, SIGMA, MIN_SIZE_PX, STABLE_IOU, MIN_SOLIDITY, MAX_AREA_SHARE, MIN_REGIONS, rgb.shape))
+    path = folder / f"{hashlib.sha256(settings.encode() + rgb.tobytes()).hexdigest()[:32]}.npz"
+    try:
+        with np.load(path) as stored:
+            return [LabelledImage(rgb, labels.astype(np.int32)) for labels in stored["labels"]]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        layers = find_stable_regions(rgb)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part.npz")
+    np.savez_compressed(draft, labels=np.array([layer.labels for layer in layers], dtype=np.uint16))
+    draft.replace(path)
     return layers
 
 

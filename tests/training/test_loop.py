@@ -46,30 +46,30 @@ def settings(tmp_path: Path) -> TrainingSettings:
 
 
 def test_a_few_steps_lower_the_loss(settings: TrainingSettings, sources: list[Source]) -> None:
-    trainer = Trainer(replace(settings, n_steps=1000))
+    trainer = Trainer(replace(settings, n_steps=1000), sources)
     batch = draw_batch(sources, 64, 2, 2, np.random.default_rng(5))
     before = compute_losses(trainer.network, batch, None).total.item()
     for _ in range(14):
-        trainer.take_step(sources)
+        trainer.take_step()
     assert compute_losses(trainer.network, batch, None).total.item() < 0.93 * before
 
 
 def test_a_resumed_run_equals_an_unbroken_one(
     settings: TrainingSettings, sources: list[Source], tmp_path: Path
 ) -> None:
-    unbroken = Trainer(settings)
+    unbroken = Trainer(settings, sources)
     for _ in range(4):
-        unbroken.take_step(sources)
-    first = Trainer(settings)
+        unbroken.take_step()
+    first = Trainer(settings, sources)
     settings.folder.mkdir()
     for _ in range(2):
-        first.take_step(sources)
+        first.take_step()
     first.save()
-    second = Trainer(settings)
+    second = Trainer(settings, sources)
     second.resume()
     assert second.step == 2
     for _ in range(2):
-        second.take_step(sources)
+        second.take_step()
     for name, value in unbroken.average.state_dict().items():
         torch.testing.assert_close(second.average.state_dict()[name], value, rtol=1e-4, atol=1e-6)
 
@@ -85,7 +85,7 @@ def test_train_leaves_weights_log_and_curve(settings: TrainingSettings, sources:
 
 
 def test_the_rate_warms_up_and_falls(settings: TrainingSettings) -> None:
-    trainer = Trainer(replace(settings, n_steps=100, n_warm_up=10))
+    trainer = Trainer(replace(settings, n_steps=100, n_warm_up=10), sources)
     rates = []
     for step in range(101):
         trainer.step = step
@@ -97,7 +97,7 @@ def test_the_rate_warms_up_and_falls(settings: TrainingSettings) -> None:
 
 
 def test_a_time_limit_shortens_the_schedule(settings: TrainingSettings) -> None:
-    trainer = Trainer(replace(settings, n_steps=1000, time_limit_s=60.0))
+    trainer = Trainer(replace(settings, n_steps=1000, time_limit_s=60.0), sources)
     trainer.elapsed_s = 45.0
     assert trainer.progress() == 0.75
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
 from server.training.labelled_images import LabelledImage
 from server.training.real_imagery import relabel_by_stable_regions
-from server.training.stable_regions import find_stable_regions
+from server.training.stable_regions import find_kept_regions, find_stable_regions
 
 N_ROOFS = 16
 
@@ -50,9 +52,26 @@ def test_noise_has_no_stable_regions() -> None:
     assert find_stable_regions(rgb) == []
 
 
-def test_images_are_relabelled_and_reported(image: LabelledImage) -> None:
+def test_images_are_relabelled_and_reported(image: LabelledImage, tmp_path: Path) -> None:
     told: list[int] = []
-    layers = relabel_by_stable_regions([image], told.append)
+    layers = relabel_by_stable_regions([image], tmp_path, told.append)
     assert told == [1]
     assert layers
     assert all(layer.labels.shape == layer.rgb.shape[:2] for layer in layers)
+
+
+def test_regions_are_looked_for_once(image: LabelledImage, tmp_path: Path) -> None:
+    first = find_kept_regions(image.rgb, tmp_path / "regions")
+    (kept,) = (tmp_path / "regions").iterdir()
+    written = kept.stat().st_mtime_ns
+    again = find_kept_regions(image.rgb, tmp_path / "regions")
+    assert kept.stat().st_mtime_ns == written
+    assert [layer.labels.tolist() for layer in again] == [layer.labels.tolist() for layer in first]
+    kept.write_bytes(b"half a fi")
+    assert len(find_kept_regions(image.rgb, tmp_path / "regions")) == len(first)
+
+
+def test_finding_nothing_is_remembered_too(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    assert find_kept_regions(rgb, tmp_path) == find_kept_regions(rgb, tmp_path) == []
+    assert len(list(tmp_path.iterdir())) == 1
