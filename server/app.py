@@ -10,6 +10,7 @@ from typing import Any, cast
 from flask import Flask
 from sqlalchemy import Engine
 
+from server.annotations.store import AnnotationStore
 from server.cleaning.loop import CleaningThreads, Lifetimes
 from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
@@ -99,6 +100,7 @@ def _build(
         clients=clients,
         human_check=HumanCheck(database),
         rasters=rasters,
+        annotations=AnnotationStore(database),
         queue=queue,
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_pixels),
         segment_wait_s=settings.segment_wait_s,

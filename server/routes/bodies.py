@@ -157,14 +157,15 @@ class ObjectQuery(RasterQuery):
     space: Literal["pixel", "map"] = "map"
 
 
-def read_body(model: type[Model]) -> Model:
-    """Return the JSON body as `model`; an absent body counts as `{}`.
+def read_body(model: type[Model], max_bytes: int = MAX_BODY_BYTES) -> Model:
+    """Return the JSON body of at most `max_bytes` as `model`; an absent body counts as `{}`.
 
     Raises:
         BadParameter: the body is no JSON object, or a field is unknown, mistyped or out of range.
+        TooLarge: it is over `max_bytes`.
     """
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise TooLarge(f"The body has {request.content_length:,} bytes; at most {MAX_BODY_BYTES:,} are expected here.")
+    if (request.content_length or 0) > max_bytes:
+        raise TooLarge(f"The body has {request.content_length:,} bytes; at most {max_bytes:,} are expected here.")
     if not request.get_data(cache=True).strip():
         return _validate(model, {})
     content = request.get_json(silent=True, force=True)

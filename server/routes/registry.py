@@ -10,6 +10,8 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 from server.routes import (
+    annotation_files,
+    annotations,
     checkpoints,
     health,
     human_check,
@@ -26,8 +28,25 @@ from server.routes import (
 from server.routes.errors import register_error_answers
 from server.routes.guards import register_guards
 
-MODULES = (pages, human_check, health, openapi, uploads, rasters, tiles, segment, predict, jobs, results, checkpoints)
-COSTLY = frozenset({"uploads.upload", "uploads.upload_sample", "segment.segment"})
+MODULES = (
+    pages,
+    human_check,
+    health,
+    openapi,
+    uploads,
+    rasters,
+    tiles,
+    segment,
+    predict,
+    jobs,
+    results,
+    annotations,
+    annotation_files,
+    checkpoints,
+)
+COSTLY = frozenset(
+    {"uploads.upload", "uploads.upload_sample", "segment.segment", "annotation_files.import_annotations"}
+)
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})
 UNLIMITED = frozenset({"health.health", "pages.index", "pages.asset", "pages.icon", "human_check.static"})
 

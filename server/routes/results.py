@@ -37,10 +37,15 @@ def find_labels(raster: str | None) -> Path:
         NoSuchRaster: there is no such raster.
         WrongMoment: it has not been segmented yet.
     """
-    return _find_result(find_raster(raster)) / LABELS
+    return find_result(find_raster(raster)) / LABELS
 
 
-def _find_result(entry: RasterEntry) -> Path:
+def find_result(entry: RasterEntry) -> Path:
+    """Return the folder of a raster's latest result.
+
+    Raises:
+        WrongMoment: it has not been segmented yet.
+    """
     if entry.result is None:
         raise WrongMoment(f'"{entry.name}" has no result yet. Segment it first (POST /segment).', "raster")
     return services().rasters.result_folder(entry)
@@ -60,7 +65,7 @@ def preview_mask() -> Response:
 def show_object() -> Response:
     """Find the object at a place of the result."""
     query = read_query(ObjectQuery)
-    folder = _find_result(find_raster(query.raster))
+    folder = find_result(find_raster(query.raster))
     feature = find_object(folder / LABELS, folder / OBJECTS, query.x, query.y, space=query.space)
     return jsonify(feature=feature)
 
@@ -71,7 +76,7 @@ def download() -> Response:
     """Send the result as label GeoTIFF or as vectors."""
     query = read_query(DownloadQuery)
     entry = find_raster(query.raster)
-    folder = _find_result(entry)
+    folder = find_result(entry)
     ending, media_type = DOWNLOADS[query.format]
     name = Path(str((entry.result or {}).get("out_raster", "result.tif"))).stem + ending
     return send_file(_make_file(folder, query.format), media_type, as_attachment=True, download_name=name, max_age=0)

@@ -10,6 +10,7 @@ from typing import cast
 
 from flask import current_app
 
+from server.annotations.store import AnnotationStore
 from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
@@ -37,6 +38,7 @@ class Services:
     clients: ClientStore
     human_check: HumanCheck
     rasters: RasterStore
+    annotations: AnnotationStore
     queue: LocalQueue
     upload_limits: UploadLimits
     segment_wait_s: float

@@ -50,7 +50,7 @@ def remove_staging(_error: BaseException | None) -> None:
 def upload() -> Response:
     """Take in a raster."""
     with services().rasters.reserve(current_client(), request.content_length or 0):
-        staged = _staged_files()
+        staged = staged_files()
         if len(staged) > 1:
             raise BadParameter(f"{len(staged)} files arrived; expected one raster in the field `file`.", "file")
         accepted = receive_raster(
@@ -77,11 +77,11 @@ def upload_sample() -> Response:
 def upload_cfg() -> Response:
     """Take in side files, before or after their raster."""
     with services().rasters.reserve(current_client(), request.content_length or 0):
-        names, raster = receive_side_files(services().rasters, current_client(), _staged_files())
+        names, raster = receive_side_files(services().rasters, current_client(), staged_files())
     return jsonify(files=names, raster=raster)
 
 
-def _staged_files() -> list[StagedFile]:
+def staged_files() -> list[StagedFile]:
     """Return the multipart files of this request, which lie complete on disk.
 
     Raises:

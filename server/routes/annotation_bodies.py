@@ -1,0 +1,126 @@
+"""What requests about the annotation layer may carry."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from server.routes.bodies import Body, Coordinate, RasterName, RasterQuery
+from server.vectors.annotated import Source
+
+# Outlines of some hundred objects with many corners each.
+MAX_ANNOTATION_BYTES = 64 * 2**20
+MAX_OBJECTS = 100_000
+ObjectId = Annotated[int, Field(ge=1)]
+Revision = Annotated[int, Field(ge=1, description="The object's `revision` as it was read; 409 when it is older.")]
+KnownRevision = Annotated[
+    int | None,
+    Field(
+        default=None,
+        ge=0,
+        description="The layer's revision the sender knows: the answer tells all that happened after it, and undo, "
+        "redo and a new class table are refused (409) where they would overwrite what the sender has not seen.",
+    ),
+]
+Share = Annotated[float | None, Field(default=None, ge=0, le=1, allow_inf_nan=False)]
+ClassName = Annotated[str | None, Field(default=None, min_length=1, max_length=100)]
+Geometry = Annotated[
+    dict[str, Any],
+    Field(description="GeoJSON Polygon or MultiPolygon, in pixels where the raster has no place on Earth."),
+]
+Operation = Literal["merge", "split", "simplify", "regularise", "smooth", "snap"]
+Format = Literal["gpkg", "geojson", "shp", "fgb", "coco", "labels", "classes", "stac"]
+
+
+class SentObject(Body):
+    """An object to keep."""
+
+    geometry: Geometry
+    class_name: ClassName = Field(alias="class")
+    source: Source = "drawn"
+    checkpoint: str | None = Field(default=None, max_length=200)
+    predicted_iou: Share
+    stability_score: Share
+
+
+class SentReference(Body):
+    """An object as the sender saw it."""
+
+    id: ObjectId
+    revision: Revision
+
+
+class SentChange(SentReference):
+    """An object with another class or outline; what is absent stays."""
+
+    class_name: ClassName = Field(alias="class")
+    geometry: dict[str, Any] | None = None
+
+
+class SentClass(Body):
+    """A row of the class table."""
+
+    id: int = Field(ge=1, le=255, description="Its value in a class raster.")
+    name: str = Field(min_length=1, max_length=100)
+    color: str = Field(pattern="^#[0-9a-fA-F]{6}$")
+
+
+class LayerQuery(RasterQuery):
+    """`GET /annotations`."""
+
+    since: int = Field(default=0, ge=0, description="Only what changed after this revision; 0 for all.")
+
+
+class ChangeBody(Body):
+    """`POST /annotations`."""
+
+    raster: RasterName
+    since: KnownRevision
+    add: list[SentObject] = Field(default_factory=list, max_length=MAX_OBJECTS)
+    change: list[SentChange] = Field(default_factory=list, max_length=MAX_OBJECTS)
+    remove: list[SentReference] = Field(default_factory=list, max_length=MAX_OBJECTS)
+    classes: list[SentClass] | None = Field(default=None, max_length=255, description="The whole class table.")
+
+
+class EditBody(Body):
+    """`POST /annotations/edit`."""
+
+    raster: RasterName
+    since: KnownRevision
+    operation: Operation
+    objects: list[SentReference] = Field(min_length=1, max_length=1000)
+    line: list[Annotated[list[Coordinate], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=list, max_length=1000, description="Where to split: [x, y], …"
+    )
+    tolerance_px: float = Field(default=2.0, gt=0, le=1000, allow_inf_nan=False)
+
+
+class LayerBody(Body):
+    """`POST /annotations/undo` and `/annotations/redo`."""
+
+    raster: RasterName
+    since: KnownRevision
+
+
+class ImportQuery(RasterQuery):
+    """`POST /annotations/import`."""
+
+    since: KnownRevision
+
+
+class PromoteBody(Body):
+    """`POST /annotations/promote`."""
+
+    raster: RasterName
+    since: KnownRevision
+    ids: list[ObjectId] | None = Field(
+        default=None, max_length=MAX_OBJECTS, description="Ids in the latest result; absent: all of it."
+    )
+    class_name: ClassName = Field(alias="class")
+
+
+class AnnotationDownloadQuery(RasterQuery):
+    """`GET /annotations/download`."""
+
+    format: Format = "gpkg"
