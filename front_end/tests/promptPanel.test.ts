@@ -4,19 +4,19 @@ import { Quasar } from 'quasar'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { nextTick } from 'vue'
 
-import AnnotationItem from 'src/components/prompts/AnnotationItem.vue'
 import ObjectsPanel from 'src/components/prompts/ObjectsPanel.vue'
 import PromptBar from 'src/components/prompts/PromptBar.vue'
 import AreaField from 'src/components/segmentation/AreaField.vue'
 import { readKey, usePromptKeys } from 'src/composables/usePromptKeys'
 import { i18n } from 'src/i18n'
-import { useAnnotationsStore } from 'src/stores/annotations'
+import { useLayerStore } from 'src/stores/layer'
 import { useNoticesStore } from 'src/stores/notices'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useRastersStore } from 'src/stores/rasters'
 import { useViewStore } from 'src/stores/view'
-import type { Annotation } from 'src/types/annotation'
 import type { RasterMeta, TileJson } from 'src/types/raster'
+
+import { FakeLayer } from './fakeLayer'
 
 const global = { plugins: [Quasar, i18n] as [typeof Quasar, typeof i18n] }
 const GEOMETRY = { type: 'Polygon', coordinates: [] }
@@ -35,7 +35,10 @@ beforeEach(() => {
   useRastersStore().tileJson = { space: 'map' } as TileJson
   useRastersStore().meta = { raster: 'a.tif', width: 100, height: 80 } as RasterMeta
   const reply = () => new Response(JSON.stringify({ masks: CANDIDATES }), { status: 200 })
-  vi.stubGlobal('fetch', () => Promise.resolve(reply()))
+  const layer = new FakeLayer()
+  vi.stubGlobal('fetch', (path: string, init: RequestInit) =>
+    path.startsWith('/annotations') ? layer.fetch(path, init) : Promise.resolve(reply()),
+  )
 })
 afterEach(() => vi.unstubAllGlobals())
 
@@ -59,7 +62,7 @@ describe('PromptBar', () => {
     await wrapper.get('[data-test=prompt-next]').trigger('click')
     expect(wrapper.get('[data-test=prompt-rank]').text()).toBe('2 / 2')
     await accept.trigger('click')
-    expect(useAnnotationsStore().objects).toHaveLength(1)
+    await vi.waitFor(() => expect(useLayerStore().objects).toHaveLength(1))
     expect(usePromptsStore().isEmpty).toBe(true)
   })
 
@@ -106,7 +109,7 @@ describe('the keys', () => {
     expect(prompts.isEmpty).toBe(true)
     await click()
     press('Enter')
-    expect(useAnnotationsStore().objects).toHaveLength(1)
+    await vi.waitFor(() => expect(useLayerStore().objects).toHaveLength(1))
     wrapper.unmount()
     press('i')
     expect(addPoint).toHaveBeenCalledTimes(2)
@@ -114,45 +117,11 @@ describe('the keys', () => {
 })
 
 describe('ObjectsPanel', () => {
-  it('says where the objects are kept, and lists what is accepted', async () => {
-    const wrapper = mount(ObjectsPanel, { global })
-    expect(wrapper.get('[data-test=annotation-place]').text()).toContain('in this browser only')
-    expect(wrapper.find('[data-test=annotation-download]').exists()).toBe(false)
-    await click()
-    useAnnotationsStore().add(usePromptsStore().take()!, null)
-    await nextTick()
-    expect(wrapper.get('[data-test=annotation-count]').attributes('data-count')).toBe('1')
-    expect(wrapper.find('[data-test=annotation-download]').exists()).toBe(true)
-    expect(wrapper.find('[data-test=annotation-pixels]').exists()).toBe(false)
-  })
-
-  it('says that the download is in pixels where it is', async () => {
-    useRastersStore().tileJson = { space: 'pixel' } as TileJson
-    const wrapper = mount(ObjectsPanel, { global })
-    expect(wrapper.get('[data-test=annotation-pixels]').text()).toContain('in pixels')
-  })
-
   it('turns the mode on and off', async () => {
     const wrapper = mount(ObjectsPanel, { global })
     await wrapper.get('[data-test=prompt-toggle]').trigger('click')
     expect(usePromptsStore().isActive).toBe(true)
     expect(wrapper.get('[data-test=prompt-toggle]').text()).toContain('Stop')
-  })
-})
-
-describe('AnnotationItem', () => {
-  const item = {
-    geometry: GEOMETRY,
-    properties: { id: 4, class: null, area_px: 9, area_m2: null, predicted_iou: 0.5 },
-  } as Annotation
-
-  it('is named, zoomed to and deleted', async () => {
-    const wrapper = mount(AnnotationItem, { global, props: { item, isSelected: true } })
-    expect(wrapper.text()).toContain('4 · no class')
-    await wrapper.get('input').setValue(' pool ')
-    await wrapper.get('[data-test=annotation-zoom]').trigger('click')
-    await wrapper.get('[data-test=annotation-remove]').trigger('click')
-    expect(wrapper.emitted()).toMatchObject({ rename: [['pool']], zoom: [[]], remove: [[]] })
   })
 })
 

@@ -2,7 +2,6 @@ import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { nextTick } from 'vue'
 
-import { useAnnotationsStore } from 'src/stores/annotations'
 import { useNoticesStore } from 'src/stores/notices'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useRastersStore } from 'src/stores/rasters'
@@ -224,15 +223,5 @@ describe('accepting', () => {
     const mask = prompts.take()
     expect(mask?.id).toBe('m1')
     expect(prompts.isEmpty).toBe(true)
-    useAnnotationsStore().className = ' roof '
-    useAnnotationsStore().add(mask!, 'tiny')
-    expect(useAnnotationsStore().objects[0]?.properties).toMatchObject({
-      id: 1,
-      class: 'roof',
-      area_px: 7,
-      area_m2: 1.75,
-      checkpoint: 'tiny',
-      source: 'prompt',
-    })
   })
 })

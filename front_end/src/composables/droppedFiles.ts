@@ -33,3 +33,11 @@ export function sortDroppedFiles(files: Iterable<File>): { sideFiles: File[]; ra
     rasters: all.filter((file) => !isSideFile(file.name)),
   }
 }
+
+/** Files with objects; the server decides by content here too. */
+export const VECTOR_FILES = ['.geojson', '.gpkg', '.fgb', '.zip', '.json']
+
+export function isVectorFile(name: string): boolean {
+  const lower = name.toLowerCase()
+  return VECTOR_FILES.some((suffix) => lower.endsWith(suffix))
+}

@@ -6,7 +6,8 @@ interface MaskFacts {
   area_px: number
   /** null where the raster has no place on Earth. */
   area_m2: number | null
-  predicted_iou: number
+  /** null where no network drew it. */
+  predicted_iou: number | null
 }
 
 /** Says how large an outlined object is and how good the network thinks its outline is. */
@@ -17,7 +18,10 @@ export function useMaskText() {
   function describeMask(mask: MaskFacts): string {
     const metres = mask.area_m2 === null ? [] : [`${number(mask.area_m2, 4)} m²`]
     const pixels = t('prompts.pixels', { area: integer(mask.area_px) })
-    return [...metres, pixels, t('prompts.iou', { iou: number(mask.predicted_iou, 2) })].join(' · ')
+    const { predicted_iou } = mask
+    const rating =
+      predicted_iou === null ? [] : [t('prompts.iou', { iou: number(predicted_iou, 2) })]
+    return [...metres, pixels, ...rating].join(' · ')
   }
 
   return { describeMask }

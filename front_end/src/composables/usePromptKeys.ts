@@ -1,5 +1,6 @@
 import { onBeforeUnmount, onMounted } from 'vue'
 
+import { isTyping, takesEnter } from 'src/composables/keyTarget'
 import { usePromptActions } from 'src/composables/usePrompts'
 import { usePromptsStore } from 'src/stores/prompts'
 
@@ -24,19 +25,6 @@ export function readKey(event: KeyboardEvent): PromptAction | null {
   return key === 'y' ? 'redo' : null
 }
 
-/** Keys typed into a field, a menu or a question are for that. */
-function isTyping(target: EventTarget | null): boolean {
-  const selector = 'input, textarea, select, [contenteditable], [role=dialog], [role=listbox]'
-  return target instanceof Element && target.closest(selector) !== null
-}
-
-/** A focused control does its own thing on Enter. */
-function takesEnter(target: EventTarget | null): boolean {
-  return (
-    target instanceof Element && target.closest('button, a, [role=button], [role=tab]') !== null
-  )
-}
-
 /** Listens for the keys of the prompt mode. Points by key are set in the middle of the map. */
 export function usePromptKeys(addPointAtCentre: (isInside: boolean) => void): void {
   const prompts = usePromptsStore()
@@ -57,6 +45,8 @@ export function usePromptKeys(addPointAtCentre: (isInside: boolean) => void): vo
     const action = readKey(event)
     if (!prompts.isActive || action === null || isTyping(event.target)) return
     if (action === 'accept' && takesEnter(event.target)) return
+    // Between two objects these keys are for the layer.
+    if ((action === 'undo' || action === 'redo') && !prompts.isInProgress) return
     event.preventDefault()
     actions[action]()
   }

@@ -4,7 +4,6 @@ import { useI18n } from 'vue-i18n'
 import type { RasterMap } from 'src/map/rasterMap'
 import { useAnnotationsStore } from 'src/stores/annotations'
 import { useNoticesStore } from 'src/stores/notices'
-import { usePanelStore } from 'src/stores/panel'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useSegmentationStore } from 'src/stores/segmentation'
 import { useSelectionStore } from 'src/stores/selection'
@@ -18,7 +17,7 @@ export function usePromptActions() {
 
   function accept(): void {
     const mask = prompts.take()
-    if (mask !== null) annotations.add(mask, segmentation.checkpoint)
+    if (mask !== null) void annotations.accept(mask, segmentation.checkpoint)
   }
 
   function toggleMode(): void {
@@ -31,9 +30,7 @@ export function usePromptActions() {
 /** Keeps the map in step with the prompts: what is clicked goes to the store, what is known is drawn. */
 export function usePromptMap(rasterMap: Readonly<ShallowRef<RasterMap | null>>): void {
   const { t } = useI18n()
-  const annotations = useAnnotationsStore()
   const notices = useNoticesStore()
-  const panel = usePanelStore()
   const prompts = usePromptsStore()
   const selection = useSelectionStore()
   const view = useViewStore()
@@ -62,16 +59,4 @@ export function usePromptMap(rasterMap: Readonly<ShallowRef<RasterMap | null>>):
   watchEffect(() => rasterMap.value?.prompts.setBoxTool(prompts.boxTool))
   watchEffect(() => rasterMap.value?.prompts.showPrompts(prompts.prompts))
   watchEffect(() => rasterMap.value?.prompts.showCandidate(prompts.mask?.feature.geometry ?? null))
-  watchEffect(() => {
-    // Over a segmentation they would pass for its objects.
-    const isShown = prompts.isActive || panel.tab === 'objects'
-    rasterMap.value?.prompts.showAnnotations(
-      isShown ? annotations.objects : [],
-      annotations.selectedId,
-    )
-  })
-  watch(
-    () => annotations.zoomTarget,
-    (target) => target && rasterMap.value?.prompts.zoomTo(target.geometry),
-  )
 }

@@ -59,19 +59,26 @@ export function readArea(
   return read
 }
 
+/** A shape on the map as the server takes it, in lon/lat or pixels; undoes `readGeometry`. */
+export function writeGeometry(geometry: OlGeometry, space: Space): Geometry {
+  if (space === 'map') {
+    const options = { ...LON_LAT, decimals: DEGREE_DECIMALS, rightHanded: true }
+    return format.writeGeometryObject(geometry, options) as Geometry
+  }
+  const copy = geometry.clone()
+  flip(copy)
+  return format.writeGeometryObject(copy, { decimals: PIXEL_DECIMALS }) as Geometry
+}
+
 /** A polygon drawn on the map as an area of interest; undoes `readArea`. */
 export function writeArea(
   polygon: OlPolygon,
   space: Space,
   transform: Transform | null,
 ): AreaGeometry {
-  if (space === 'map') {
-    const options = { ...LON_LAT, decimals: DEGREE_DECIMALS, rightHanded: true }
-    return format.writeGeometryObject(polygon, options) as AreaGeometry
-  }
+  if (space === 'map' || transform === null) return writeGeometry(polygon, space) as AreaGeometry
   const copy = polygon.clone()
   flip(copy)
-  if (transform) carry(copy, transform)
-  const decimals = transform ? undefined : PIXEL_DECIMALS
-  return format.writeGeometryObject(copy, { decimals }) as AreaGeometry
+  carry(copy, transform)
+  return format.writeGeometryObject(copy) as AreaGeometry
 }

@@ -1,7 +1,6 @@
 import type { Coordinate } from 'ol/coordinate'
 import type OlMap from 'ol/Map'
 
-import type { Annotation } from 'src/types/annotation'
 import type { Geometry } from 'src/types/object'
 import type { PromptBox, PromptPoint, Prompts, Space } from 'src/types/prompt'
 import type { RasterMeta } from 'src/types/raster'
@@ -10,13 +9,7 @@ import type { Corners } from './boxInteraction'
 import { readGeometry } from './geojson'
 import { showGeometry } from './overlays'
 import type { PixelConverter } from './pixelConverter'
-import {
-  createAnnotationLayer,
-  createCandidateLayer,
-  createPromptLayer,
-  showAnnotations,
-  showPrompts,
-} from './promptLayers'
+import { createCandidateLayer, createPromptLayer, showPrompts } from './promptLayers'
 import {
   createPromptPlace,
   isOnRaster,
@@ -28,9 +21,6 @@ import {
 import { PromptPointer } from './promptPointer'
 import type { RasterSpace } from './rasterSpace'
 
-const FIT_PADDING_PX = 80
-const ZOOM_MS = 250
-const MAX_MAGNIFICATION = 4
 const NO_PROMPTS: Prompts = { points: [], box: null }
 
 export interface PromptListeners {
@@ -40,9 +30,8 @@ export interface PromptListeners {
   onOutside: () => void
 }
 
-/** The part of the map where objects are outlined one by one: prompts in, masks and accepted objects shown. */
+/** The part of the map where objects are outlined one by one: prompts in, masks shown. */
 export class PromptMap {
-  private readonly annotationLayer = createAnnotationLayer()
   private readonly candidateLayer = createCandidateLayer()
   private readonly promptLayer = createPromptLayer()
   private readonly pointer: PromptPointer
@@ -53,9 +42,8 @@ export class PromptMap {
   private prompts = NO_PROMPTS
 
   constructor(private readonly map: OlMap) {
-    for (const layer of [this.annotationLayer, this.candidateLayer, this.promptLayer]) {
-      map.addLayer(layer)
-    }
+    map.addLayer(this.candidateLayer)
+    map.addLayer(this.promptLayer)
     this.pointer = new PromptPointer(map, {
       onPoint: (coordinate, isInside) => this.readPoint(coordinate, isInside),
       onDrag: (corners) => this.showDrag(corners),
@@ -110,18 +98,6 @@ export class PromptMap {
 
   showCandidate(geometry: Geometry | null): void {
     showGeometry(this.candidateLayer, geometry && readGeometry(geometry, this.kind))
-  }
-
-  showAnnotations(objects: Annotation[], selectedId: number | null): void {
-    showAnnotations(this.annotationLayer, objects, selectedId, this.kind)
-  }
-
-  zoomTo(geometry: Geometry): void {
-    const extent = readGeometry(geometry, this.kind).getExtent()
-    const padding = Array.from({ length: 4 }, () => FIT_PADDING_PX)
-    // A small object is shown with what lies around it, not as a few huge pixels.
-    const minResolution = (this.space?.nativeResolution ?? 1) / MAX_MAGNIFICATION
-    this.map.getView().fit(extent, { padding, minResolution, duration: ZOOM_MS })
   }
 
   private readPoint(coordinate: Coordinate, isInside: boolean): void {

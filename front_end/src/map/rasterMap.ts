@@ -9,6 +9,7 @@ import type XYZ from 'ol/source/XYZ'
 import type { ObjectFeature } from 'src/types/object'
 import type { RasterMeta, TileJson } from 'src/types/raster'
 
+import { AnnotationMap } from './annotationMap'
 import { readGeometry } from './geojson'
 import { createHighlightLayer, showGeometry } from './overlays'
 import { createPixelConverter, type PixelConverter, type Point } from './pixelConverter'
@@ -37,6 +38,7 @@ export interface RasterMapListeners {
 /** The OpenLayers map of one raster, its result and what is drawn over them. */
 export class RasterMap {
   readonly map: OlMap
+  readonly annotations: AnnotationMap
   readonly prompts: PromptMap
   readonly zones: ZoneMap
   private readonly imageLayer = new TileLayer<XYZ>({ zIndex: 0 })
@@ -57,6 +59,7 @@ export class RasterMap {
       layers: [this.imageLayer, this.maskLayer, this.highlightLayer],
     })
     this.zones = new ZoneMap(this.map)
+    this.annotations = new AnnotationMap(this.map)
     this.prompts = new PromptMap(this.map)
     for (const layer of [this.imageLayer, this.maskLayer]) {
       drawPixelsBeyond(layer, () => this.space?.nativeResolution ?? 0)
@@ -64,7 +67,10 @@ export class RasterMap {
     clipAtSwipe(this.maskLayer, this.map, () => this.swipePosition)
     this.map.on('pointermove', (event) => this.reportPointer(event))
     this.map.on('singleclick', (event) => {
-      if (!this.zones.ownsClick(event.originalEvent)) this.reportClick(event.coordinate)
+      const { originalEvent } = event
+      const isTaken =
+        this.zones.ownsClick(originalEvent) || this.annotations.ownsClick(originalEvent)
+      if (!isTaken) this.reportClick(event.coordinate)
     })
     this.map.on('change:size', () => {
       // A panel that opens must not cover part of a raster that was shown whole.
@@ -86,6 +92,7 @@ export class RasterMap {
     this.space = tileJson && createRasterSpace(tileJson)
     this.converter = meta && this.space ? createPixelConverter(meta, this.space.kind) : null
     this.zones.showRaster(meta, this.space, this.converter)
+    this.annotations.showRaster(this.space)
     this.prompts.showRaster(meta, this.space, this.converter)
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
@@ -146,7 +153,8 @@ export class RasterMap {
   /** Acts as a click in the middle of the map, for those who use no pointer. */
   clickCentre(): void {
     const centre = this.map.getView().getCenter()
-    if (centre) this.reportClick(centre)
+    if (this.annotations.ownsClick()) this.annotations.clickCentre()
+    else if (centre) this.reportClick(centre)
   }
 
   dispose(): void {

@@ -1,147 +1,136 @@
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef, watch } from 'vue'
 
-import type { Annotation, AnnotationProperties } from 'src/types/annotation'
+import { changeLayer, importObjects, promoteObjects } from 'src/api/annotations'
+import { toSeen, type Annotation, type LayerAnswer, type NewObject } from 'src/types/annotation'
+import { isRefusal } from 'src/types/error'
+import type { Geometry } from 'src/types/object'
 import type { CandidateMask } from 'src/types/prompt'
 
+import { type LayerTarget, useLayerStore } from './layer'
 import { useNoticesStore } from './notices'
-import { useRastersStore } from './rasters'
 import { readStored, writeStored } from './storage'
+import { addWaiting, dropWaiting, readWaiting } from './waitingObjects'
 
-const OBJECTS_KEY = 'rs.annotations'
 const CLASS_KEY = 'rs.class'
 
-function readObjects(key: string | null): Annotation[] {
-  const stored = key === null ? [] : readStored<unknown>(key, [])
-  return Array.isArray(stored) ? (stored as Annotation[]) : []
-}
-
-function emptyToNull(name: string): string | null {
-  return name.trim() || null
-}
-
-/**
- * The accepted objects of the current raster, kept in this browser. Every change starts from what is stored, so that
- * two tabs add to each other's objects.
- */
+/** How objects come into the layer of the current raster, and what they are called. */
 export const useAnnotationsStore = defineStore('annotations', () => {
+  const layer = useLayerStore()
   const notices = useNoticesStore()
-  const rasters = useRastersStore()
-  const objects = shallowRef<Annotation[]>([])
-  const selectedId = ref<number | null>(null)
+  /** What the server has said about the last import. */
+  const notes = ref<string[]>([])
+  /** How many objects this browser keeps because the server does not have them yet. */
+  const waiting = ref(0)
   /** The object that the map is to show large; set anew for each request. */
   const zoomTarget = shallowRef<Annotation | null>(null)
   /** What the next object is called. */
   const className = ref(readStored(CLASS_KEY, ''))
-  /** The object removed last, while it can still be brought back. */
-  const removed = shallowRef<Annotation | null>(null)
-  /** False while the browser's storage does not take the objects; they then exist on this page only. */
-  const isStored = ref(true)
-  const space = computed(() => rasters.tileJson?.space ?? 'pixel')
-  /** Lon/lat and pixel objects of one name are kept apart: side files may give a raster a place later. */
-  const key = computed(() =>
-    rasters.meta === null ? null : `${OBJECTS_KEY}.${space.value}.${rasters.meta.raster}`,
-  )
-  const selected = computed(
-    () => objects.value.find((item) => item.properties.id === selectedId.value) ?? null,
-  )
-  const classNames = computed(() => {
-    const names = objects.value.map((item) => item.properties.class)
-    return [...new Set(names)].filter((name) => name !== null).sort()
-  })
+  const nextClass = computed(() => className.value.trim() || null)
 
-  function load(): void {
-    objects.value = readObjects(key.value)
-    isStored.value = true
-    removed.value = null
-    selectedId.value = null
+  /** Sends what this browser keeps: what earlier versions of the page stored, and what could not be sent. */
+  async function sendWaiting(): Promise<void> {
+    const target = layer.findTarget()
+    if (target === null) return
+    const { raster, space } = target
+    const kept = readWaiting(raster, space)
+    waiting.value = kept.length
+    if (kept.length === 0) return
+    const answer = await layer.submit(() => changeLayer(raster, { add: kept }))
+    if (answer === null) return
+    dropWaiting(raster, space)
+    if (layer.isCurrent(target)) waiting.value = 0
   }
 
-  function change(update: (objects: Annotation[]) => Annotation[]): void {
-    if (key.value === null) return
-    objects.value = update(isStored.value ? readObjects(key.value) : objects.value)
-    isStored.value = writeStored(key.value, objects.value)
-    if (!isStored.value) notices.show('', 'storage_full', null)
+  function forgetWaiting(): void {
+    const target = layer.findTarget()
+    if (target !== null) dropWaiting(target.raster, target.space)
+    waiting.value = 0
+  }
+
+  /** Keeps objects that the server cannot take now, unless it never will. */
+  function keep(objects: NewObject[], error: unknown, target: LayerTarget): void {
+    if (isRefusal(error)) return
+    if (!addWaiting(target.raster, target.space, objects)) notices.show('', 'storage_full', null)
+    else if (layer.isCurrent(target)) waiting.value += objects.length
+  }
+
+  async function add(object: NewObject): Promise<LayerAnswer | null> {
+    const objects = [object]
+    const answer = await layer.submit(
+      (raster) => changeLayer(raster, { add: objects }),
+      (error, target) => keep(objects, error, target),
+    )
+    // The server answers again.
+    if (answer !== null && waiting.value > 0) await sendWaiting()
+    return answer
   }
 
   /** Adds an accepted mask under the current class name. */
-  function add(mask: CandidateMask, checkpoint: string | null): void {
-    const facts: Omit<AnnotationProperties, 'id'> = {
-      class: emptyToNull(className.value),
-      area_px: mask.area_px,
-      area_m2: mask.area_m2,
-      predicted_iou: mask.predicted_iou,
-      checkpoint,
+  function accept(mask: CandidateMask, checkpoint: string | null): Promise<LayerAnswer | null> {
+    const { geometry } = mask.feature
+    return add({
+      geometry,
+      class: nextClass.value,
       source: 'prompt',
-      created: new Date().toISOString(),
-    }
-    change((before) => {
-      const id = 1 + Math.max(0, ...before.map((item) => item.properties.id))
-      const { geometry } = mask.feature
-      return [...before, { type: 'Feature', geometry, properties: { id, ...facts } }]
+      checkpoint,
+      predicted_iou: mask.predicted_iou,
+      stability_score: null,
     })
-    removed.value = null
   }
 
-  function remove(id: number): void {
-    removed.value = objects.value.find((item) => item.properties.id === id) ?? null
-    if (selectedId.value === id) selectedId.value = null
-    change((before) => before.filter((item) => item.properties.id !== id))
+  /** Adds an outline drawn by hand under the current class name. */
+  function addDrawn(geometry: Geometry): Promise<LayerAnswer | null> {
+    const rating = { checkpoint: null, predicted_iou: null, stability_score: null }
+    return add({ geometry, class: nextClass.value, source: 'drawn', ...rating })
   }
 
-  function bringBack(): void {
-    const item = removed.value
-    if (item === null) return
-    removed.value = null
-    change((before) =>
-      [...before, item].sort((one, other) => one.properties.id - other.properties.id),
-    )
+  function removeAll(): Promise<LayerAnswer | null> {
+    return layer.submit((raster) => changeLayer(raster, { remove: layer.objects.map(toSeen) }))
   }
 
-  function removeAll(): void {
-    selectedId.value = null
-    removed.value = null
-    change(() => [])
+  async function importFile(file: File): Promise<LayerAnswer | null> {
+    notes.value = []
+    const answer = await layer.submit((raster) => importObjects(raster, file))
+    notes.value = answer?.notes ?? []
+    return answer
   }
 
-  function setClass(id: number, name: string): void {
-    change((before) =>
-      before.map((item) =>
-        item.properties.id === id
-          ? { ...item, properties: { ...item.properties, class: emptyToNull(name) } }
-          : item,
-      ),
-    )
+  /** Takes objects of the automatic result over; those that the result gave a class keep it. */
+  function promote(ids: number[] | null, hasClass: boolean): Promise<LayerAnswer | null> {
+    const name = hasClass ? null : nextClass.value
+    return layer.submit((raster) => promoteObjects(raster, ids, name))
   }
 
-  /** Selects an object and moves the map to it. */
   function zoomTo(item: Annotation): void {
-    selectedId.value = item.properties.id
     zoomTarget.value = { ...item }
   }
 
-  watch(key, load, { immediate: true })
+  watch(
+    () => layer.state,
+    (state) => {
+      notes.value = []
+      waiting.value = 0
+      // Before the layer could be read, sending would be in vain.
+      if (state === 'ready') void sendWaiting()
+    },
+    { immediate: true },
+  )
   watch(className, (name) => writeStored(CLASS_KEY, name))
-  // Another tab has changed the objects.
-  window.addEventListener('storage', (event) => {
-    if (event.key === key.value && event.key !== null) objects.value = readObjects(key.value)
-  })
 
   return {
-    objects,
-    space,
-    selectedId,
-    selected,
+    notes,
+    waiting,
     zoomTarget,
     className,
-    classNames,
-    removed,
-    isStored,
-    add,
-    remove,
-    bringBack,
+    nextClass,
+    sendWaiting,
+    forgetWaiting,
+    accept,
+    addDrawn,
     removeAll,
-    setClass,
+    importFile,
+    promote,
     zoomTo,
   }
 })

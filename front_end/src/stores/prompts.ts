@@ -41,6 +41,8 @@ export const usePromptsStore = defineStore('prompts', () => {
   const needsInside = computed(() => !isEmpty.value && !meansSomething(prompts.value))
   const canUndo = computed(() => history.value.position > 0)
   const canRedo = computed(() => history.value.position < history.value.steps.length)
+  /** Whether an object has been begun, even if all was taken back. */
+  const isInProgress = computed(() => canUndo.value || canRedo.value)
   const candidates = computed(() => currentStep(history.value)?.masks ?? [])
   const chosen = computed(() => currentStep(history.value)?.chosen ?? 0)
   /** What is outlined on the map; while an answer is awaited, the mask before it. */
@@ -175,6 +177,7 @@ export const usePromptsStore = defineStore('prompts', () => {
     needsInside,
     canUndo,
     canRedo,
+    isInProgress,
     candidates,
     chosen,
     mask,

@@ -24,3 +24,16 @@ export class ApiError extends Error {
     this.name = 'ApiError'
   }
 }
+
+/** Whether somebody else has changed what the request was about. */
+export function isConflict(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 'conflict'
+}
+
+const TOO_MANY_REQUESTS = 429
+
+/** Whether the server has looked at the request and will not take it; otherwise it may be sent again later. */
+export function isRefusal(error: unknown): boolean {
+  if (!(error instanceof ApiError)) return false
+  return error.status >= 400 && error.status < 500 && error.status !== TOO_MANY_REQUESTS
+}
