@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,18 +60,31 @@ def _read_georeferencing(raster: DatasetReader) -> _Georeferencing:
     return _Georeferencing(creation, (points, gcp_crs) if by_points else None, raster.tags(ns="RPC"))
 
 
+@dataclass(frozen=True)
+class Palette:
+    """What the values of a class raster mean.
+
+    Attributes:
+        names: of the classes by value, 1..255.
+        colours: red, green, blue, 0..255 each, of the same values.
+    """
+
+    names: Mapping[int, str]
+    colours: Mapping[int, tuple[int, int, int]]
+
+
 class LabelCanvas:
     """An int32 raster the size of its source, all background at first, written window by window.
 
-    Pixels wait in a temporary file, so memory does not grow with the raster. Use it with `with`: the temporary file
-    disappears at the end.
+    With a palette it is a uint8 raster with a colour table instead. Pixels wait in a temporary file, so memory does
+    not grow with the raster. Use it with `with`: the temporary file disappears at the end.
 
     Attributes:
         width: of the source in pixels.
         height: of the source in pixels.
     """
 
-    def __init__(self, source: Path, folder: Path) -> None:
+    def __init__(self, source: Path, folder: Path, palette: Palette | None = None) -> None:
         """Prepare labels for `source`; the temporary file goes into `folder`.
 
         Raises:
@@ -79,6 +93,7 @@ class LabelCanvas:
         with open_raster(source) as raster:
             self.width, self.height = raster.width, raster.height
             self._georeferencing = _read_georeferencing(raster)
+        self._palette = palette
         self._folder = folder
         self._stack = ExitStack()
 
@@ -97,12 +112,12 @@ class LabelCanvas:
     ) -> None:
         self._stack.close()
 
-    def write(self, window: PixelWindow, labels: NDArray[np.int32]) -> None:
+    def write(self, window: PixelWindow, labels: NDArray[np.int32] | NDArray[np.uint8]) -> None:
         """Replace the labels of a window.
 
         Args:
             window: inside the raster.
-            labels: int32 (window.height, window.width), 0 background.
+            labels: int32, with a palette uint8, (window.height, window.width), 0 background.
         """
         self._draft.write(labels, 1, window=Window(*_sides(window)))
 
@@ -114,7 +129,7 @@ class LabelCanvas:
     def write_cog(self, target: Path, check: Callable[[], None] = lambda: None) -> None:
         """Write what was painted as a cloud-optimised GeoTIFF and end the painting.
 
-        int32, nodata 0, overviews that never mix ids, georeferenced like the source: CRS and transform, ground control
+        Nodata 0, overviews that never mix ids, georeferenced like the source: CRS and transform, ground control
         points or rational polynomials, or nothing where the source has nothing.
 
         Args:
@@ -142,9 +157,10 @@ class LabelCanvas:
             width=self.width,
             height=self.height,
             count=1,
-            dtype="int32",
+            dtype="int32" if self._palette is None else "uint8",
             nodata=BACKGROUND,
             sparse_ok=True,
+            photometric="MINISBLACK" if self._palette is None else "PALETTE",
             **_TILED,
             **{**_COMPRESSED, "zlevel": 1},
             **placed.creation,
@@ -153,7 +169,16 @@ class LabelCanvas:
             draft.gcps = placed.gcps
         if placed.rpc_tags:
             draft.update_tags(ns="RPC", **placed.rpc_tags)
+        if self._palette is not None:
+            _write_palette(draft, self._palette)
         return draft
+
+
+def _write_palette(draft: DatasetWriter, palette: Palette) -> None:
+    """Give values their colours, and tell their names in the metadata; the background is transparent."""
+    opaque = {value: (*colour, 255) for value, colour in palette.colours.items()}
+    draft.write_colormap(1, {BACKGROUND: (0, 0, 0, 0), **opaque})
+    draft.update_tags(CLASSES=json.dumps(dict(palette.names), ensure_ascii=False))
 
 
 def _sides(window: PixelWindow) -> tuple[int, int, int, int]:

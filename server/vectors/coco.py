@@ -36,7 +36,7 @@ def write_coco(objects: Path, labels: Path, target: Path) -> None:
         file.write('{"images": [' + json.dumps(image) + '], "annotations": [')
         for index, (_, values) in enumerate(read_rows(objects)):
             category = categories.setdefault(values["class"] or UNNAMED_CLASS, len(categories) + 1)
-            counts = _counts(runs.pop(values["id"]), width * height)
+            counts = count_runs(runs.pop(values["id"]), width * height)
             annotation = _annotate(values, category, {"size": [height, width], "counts": counts})
             file.write((",\n" if index else "\n") + json.dumps(annotation))
         listed = [{"id": number, "name": name} for name, number in (categories or {UNNAMED_CLASS: 1}).items()]
@@ -81,7 +81,7 @@ def _runs_of_strip(values: NDArray[np.int32], first: int) -> Iterator[tuple[int,
             yield object_id, rows
 
 
-def _counts(parts: list[Runs], n_pixels: int) -> list[int]:
+def count_runs(parts: list[Runs], n_pixels: int) -> list[int]:
     """Return COCO counts, background and object in turns, of runs in ascending order."""
     runs = np.concatenate(parts)
     ends = runs[:, 0] + runs[:, 1]

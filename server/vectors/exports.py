@@ -57,12 +57,15 @@ def _write_geojson(objects: Path, labels: Path, target: Path) -> None:
 def _write_shapefile(objects: Path, target: Path) -> None:
     """Write a zip archive with objects.shp, .shx, .dbf, .cpg and, where there is a CRS, .prj."""
     with tempfile.TemporaryDirectory(prefix="shapefile-", dir=target.parent) as scratch:
-        shapefile = Path(scratch) / f"{LAYER}.shp"
-        _convert(objects, shapefile)
-        if _has_no_crs(objects):
-            shapefile.with_suffix(".prj").unlink()
-        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(Path(scratch).iterdir()):
+        _convert(objects, Path(scratch) / f"{LAYER}.shp")
+        archive_shapefile(Path(scratch), target, has_crs=not _has_no_crs(objects))
+
+
+def archive_shapefile(folder: Path, target: Path, *, has_crs: bool) -> None:
+    """Zip the files of the one Shapefile in a folder; without a CRS the .prj, which would claim one, is left out."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.iterdir()):
+            if has_crs or path.suffix != ".prj":
                 archive.write(path, path.name)
 
 

@@ -16,7 +16,7 @@ from pyogrio.raw import write
 
 from server.rasters.opening import open_raster
 from server.vectors.placement import Placement, read_placement
-from server.vectors.polygons import as_multipolygon, polygonise
+from server.vectors.polygons import polygonise
 
 LAYER = "objects"
 Row = tuple[object, ...]
@@ -83,7 +83,7 @@ def write_objects(
     with open_raster(labels) as raster:
         placement = read_placement(raster)
         features = (
-            (_place(outline, placement), _row(object_id, outline, placement, attributes))
+            (placement.place(outline), _row(object_id, outline, placement, attributes))
             for object_id, outline in polygonise(raster, tell)
         )
         _write_chunk([], placement, target)
@@ -113,14 +113,6 @@ def _row(
         known.class_name,
         known.source,
     )
-
-
-def _place(outline: shapely.MultiPolygon, placement: Placement) -> shapely.MultiPolygon:
-    """Return the outline in the coordinates of the file, outer rings counter-clockwise."""
-    placed = shapely.transform(outline, placement.to_map)
-    if not placed.is_valid:
-        placed = as_multipolygon(shapely.make_valid(placed))
-    return shapely.orient_polygons(placed)
 
 
 def _write_chunk(features: list[tuple[shapely.MultiPolygon, Row]], placement: Placement, target: Path) -> None:

@@ -10,7 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import features
 
-from server.vectors.geojson import Feature, make_outline
+from server.vectors.geojson import DIGITS, Feature, make_outline
 from server.vectors.placement import Placement
 from server.vectors.polygons import as_multipolygon
 
@@ -39,12 +39,20 @@ def outline_mask(
     return whole if whole.is_valid else as_multipolygon(shapely.make_valid(whole))
 
 
-def make_feature(outline: shapely.MultiPolygon, placement: Placement, properties: dict[str, Any]) -> Feature:
+def make_feature(
+    outline: shapely.MultiPolygon, placement: Placement, properties: dict[str, Any], digits: int = DIGITS
+) -> Feature:
     """Return a GeoJSON feature in longitude and latitude, or pixels where the raster has no place on Earth.
 
     The geometry is valid; it is null where the raster's CRS has no place on Earth for one of its corners.
+
+    Args:
+        outline: in pixels.
+        placement: of the raster.
+        properties: of the feature.
+        digits: coordinates are rounded to so many after the point.
     """
-    placed = make_outline(shapely.transform(outline, placement.to_map), placement)
+    placed = make_outline(shapely.transform(outline, placement.to_map), placement, digits)
     geometry = None
     if np.isfinite(shapely.get_coordinates(placed)).all():
         # Rounded coordinates may let a corner touch an edge.

@@ -13,6 +13,7 @@ from pyproj.exceptions import CRSError, ProjError
 from rasterio import DatasetReader
 
 from server.rasters.coordinates import Georeference, Points, read_georeference
+from server.vectors.polygons import as_multipolygon
 
 # Edges are cut to this many pixels before areas are measured, because a long straight edge of a map is no geodesic.
 MAX_EDGE_PX = 2.0
@@ -77,6 +78,13 @@ class Placement:
     def from_lonlat(self, points: Points) -> Points:
         """Return degrees as map coordinates; infinite where the projection has no answer."""
         return _project(self._wgs84[1], points) if self._wgs84 else points
+
+    def place(self, outline: shapely.MultiPolygon) -> shapely.MultiPolygon:
+        """Return an outline in pixels on the map: valid, outer rings counter-clockwise."""
+        placed = shapely.transform(outline, self.to_map)
+        if not placed.is_valid:
+            placed = as_multipolygon(shapely.make_valid(placed))
+        return shapely.orient_polygons(placed)
 
     def measure_m2(self, outline: shapely.MultiPolygon) -> float | None:
         """Return the geodesic area of an outline in pixels; None where the raster has no place on Earth."""

@@ -9,9 +9,10 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from pyproj import Geod
 from rasterio.transform import from_origin
 
-from server.vectors.batches import measure_areas, write_geometries
+from server.vectors.batches import measure_areas, measure_perimeters, write_geometries
 from server.vectors.geojson import make_outline
 from server.vectors.placement import Placement, read_placement
 
@@ -91,3 +92,24 @@ def test_a_corner_without_a_place_on_earth_leaves_no_geometry(place):
 def test_none_at_all():
     assert write_geometries([], Placement(None)) == []
     assert measure_areas([], Placement(None)) == []
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_perimeters_count_every_border_along_geodesics(place, name):
+    placement = place(*PLACES[name])
+    expected = [
+        Geod(ellps="WGS84").geometry_length(
+            shapely.transform(
+                shapely.boundary(shapely.segmentize(outline, 0.5)),
+                lambda points: placement.to_lonlat(placement.to_map(points)),
+            )
+        )
+        for outline in OUTLINES
+    ]
+    assert measure_perimeters(OUTLINES, placement) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
+def test_without_a_place_perimeters_are_unknown(place):
+    assert measure_perimeters(OUTLINES, place(None, None)) == [None, None, None]
+    assert measure_perimeters([], place(*PLACES["UTM"])) == []

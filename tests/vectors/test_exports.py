@@ -144,7 +144,7 @@ def test_runs_lose_nothing_across_strips(labels: np.ndarray) -> None:
         mask = labels == object_id
         assert (object_id in runs) == mask.any()
         if object_id in runs:
-            counts = coco._counts(runs[object_id], labels.size)
+            counts = coco.count_runs(runs[object_id], labels.size)
             assert all(count > 0 for count in counts[1:])
             assert (decode(counts, [height, width]) == mask).all()
 

@@ -23,7 +23,9 @@ export const useClassTableStore = defineStore('classTable', () => {
   })
 
   function replace(change: (rows: readonly ObjectClass[]) => ObjectClass[]) {
-    return layer.submit((raster) => changeLayer(raster, { classes: change(layer.classes), since: layer.revision }))
+    return layer.submit((raster) =>
+      changeLayer(raster, { classes: change(layer.classes), since: layer.revision }),
+    )
   }
 
   /** Whether a class may be called so: names are unique. */
