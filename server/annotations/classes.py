@@ -17,6 +17,8 @@ from server.vectors.annotated import ObjectClass
 # A class raster has one byte per pixel, and 0 means no class.
 MAX_CLASSES = 255
 MAX_NAME_LENGTH = 100
+# Told apart on imagery, and from each other with the common kinds of colour blindness; the page offers the same.
+COLORS = ("#56b4e9", "#e69f00", "#00b98a", "#f0e442", "#cc79a7", "#ff7043", "#9f8cff")
 COLOR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -57,7 +59,7 @@ def check_classes(classes: Iterable[ObjectClass]) -> list[ObjectClass]:
 
 
 def extend_classes(table: Sequence[ObjectClass], names: Iterable[str]) -> list[ObjectClass]:
-    """Return the table with a row for every name; new ones get the lowest free ids and a colour by id.
+    """Return the table with a row for every name; new ones get the lowest free ids and colours.
 
     Raises:
         BadParameter: there would be too many classes.
@@ -70,10 +72,10 @@ def extend_classes(table: Sequence[ObjectClass], names: Iterable[str]) -> list[O
             "Use fewer class names, or remove classes that are not needed.",
             "class",
         )
-    taken = {row.id for row in table}
-    free = (number for number in range(1, MAX_CLASSES + 1) if number not in taken)
-    added = [ObjectClass(number, name, _color_of(number)) for name, number in zip(missing, free, strict=False)]
-    return sorted([*table, *added], key=lambda row: row.id)
+    extended = list(table)
+    for name in missing:
+        extended.append(_make_class(name, extended))
+    return sorted(extended, key=lambda row: row.id)
 
 
 def to_json(table: Sequence[ObjectClass]) -> list[dict[str, Any]]:
@@ -86,5 +88,9 @@ def from_json(rows: Iterable[dict[str, Any]]) -> list[ObjectClass]:
     return [ObjectClass(**row) for row in rows]
 
 
-def _color_of(number: int) -> str:
-    return f"#{bytes(colours_of(np.array(number))).hex()}"
+def _make_class(name: str, table: Sequence[ObjectClass]) -> ObjectClass:
+    """Return a row with the lowest free id, and a colour that is not taken while there is one."""
+    ids, colors = {row.id for row in table}, {row.color for row in table}
+    number = next(number for number in range(1, MAX_CLASSES + 1) if number not in ids)
+    free = next((color for color in COLORS if color not in colors), None)
+    return ObjectClass(number, name, free or f"#{bytes(colours_of(np.array(number))).hex()}")

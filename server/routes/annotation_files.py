@@ -11,7 +11,7 @@ from server.annotations.edits import LayerEdit
 from server.annotations.promotion import read_automatic_objects
 from server.errors import BadParameter, WrongMoment
 from server.routes.annotation_bodies import AnnotationDownloadQuery, ImportQuery, PromoteBody
-from server.routes.annotations import LAYER, answer_layer, place
+from server.routes.annotation_layers import LAYER, answer_layer, place
 from server.routes.bodies import read_body, read_query
 from server.routes.documentation import Operation, documented
 from server.routes.guards import current_client

@@ -11,7 +11,7 @@ from flask_limiter.util import get_remote_address
 
 from server.routes import (
     annotation_files,
-    annotations,
+    annotation_layers,
     checkpoints,
     health,
     human_check,
@@ -40,7 +40,7 @@ MODULES = (
     predict,
     jobs,
     results,
-    annotations,
+    annotation_layers,
     annotation_files,
     checkpoints,
 )
