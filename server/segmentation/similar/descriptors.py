@@ -42,11 +42,11 @@ class DescriptorSums:
         self.n_pixels[rows] += np.bincount(places, minlength=n_found)
 
     def describe(self) -> NDArray[np.float64]:
-        """Return (N, C + 7): mean features, mean and spread of the three bands, logarithm of the area; 0 if unseen."""
+        """Return (N, C + 6): mean features, then mean and spread of the three bands; 0 for what was not seen."""
         n_pixels = np.maximum(self.n_pixels, 1)[:, None]
         means, squares = self._colours[:, :3] / n_pixels, self._colours[:, 3:] / n_pixels
         spread = np.sqrt(np.maximum(squares - means**2, 0))
-        return np.hstack([self._features / n_pixels, means, spread, np.log(n_pixels)])
+        return np.hstack([self._features / n_pixels, means, spread])
 
 
 def _sum_features(places: NDArray[np.int64], cells: NDArray[np.int64], features: Features) -> Features:

@@ -17,10 +17,10 @@ from server.rasters.label_reader import LabelReader
 from server.rasters.windows import PatchReader, PixelWindow
 from server.segmentation.progress import Progress, Report
 from server.segmentation.similar.descriptors import DescriptorSums, Features
-from server.segmentation.similar.examples import ExampleOutlines
 from server.segmentation.similar.ranking import ALIKE, rank_alike
 from server.segmentation.whole_raster.rectangles import intersect, slices_of
 from server.segmentation.whole_raster.window_plan import plan_grid
+from server.vectors.drawing import Drawing
 
 # A candidate that the examples cover by more than this is one of them.
 COVERED_SHARE = 0.5
@@ -129,9 +129,9 @@ class Comparison:
         self._reader = reader
         self._labels = labels
         self._request = request
-        self._outlines = ExampleOutlines(request.examples)
+        self._outlines = Drawing((outline, number + 1) for number, outline in enumerate(request.examples))
         self._objects = DescriptorSums(request.n_objects, network.n_channels)
-        self._examples = DescriptorSums(len(self._outlines), network.n_channels)
+        self._examples = DescriptorSums(len(request.examples), network.n_channels)
         self._n_covered = np.zeros(request.n_objects, np.int64)
         self._is_searched = np.zeros(request.n_objects, bool)
 
@@ -143,7 +143,7 @@ class Comparison:
         places = [
             (window, cell)
             for window, cell in zip(plan.windows, plan.cells, strict=True)
-            if intersect(window, searched) or self._outlines.touch(cell)
+            if intersect(window, searched) or self._outlines.reaches(cell)
         ]
         for number, (window, cell) in enumerate(places):
             tell(number / len(places))
@@ -155,13 +155,15 @@ class Comparison:
         Raises:
             BadParameter: there is none.
         """
-        seen = np.maximum(self._objects.n_pixels, 1)
-        is_candidate = self._is_searched & (self._n_covered <= COVERED_SHARE * seen)
-        rows = np.flatnonzero(is_candidate)
+        n_pixels = self._objects.n_pixels
+        rows = np.flatnonzero(self._is_searched & (self._n_covered <= COVERED_SHARE * n_pixels))
         if not rows.size:
             raise BadParameter("The result has no other objects there; search in another window, or in all.", "window")
-        compared = self._objects.describe()[self._objects.n_pixels > 0]
-        scores = rank_alike(compared, self._examples.describe())[np.searchsorted(_seen_rows(self._objects), rows)]
+        seen = np.flatnonzero(n_pixels)
+        all_scores = rank_alike(
+            self._objects.describe()[seen], n_pixels[seen], self._examples.describe(), self._examples.n_pixels
+        )
+        scores = all_scores[np.searchsorted(seen, rows)]
         order = np.argsort(-scores, kind="stable")[: self._request.limit]
         return SimilarResult(
             ids=(rows[order] + 1).tolist(),
@@ -188,7 +190,3 @@ class Comparison:
         self._examples.add(examples, rgb, features)
         covered = labels[(labels > 0) & (examples > 0)]
         self._n_covered += np.bincount(covered, minlength=len(self._n_covered) + 1)[1:]
-
-
-def _seen_rows(sums: DescriptorSums) -> NDArray[np.int64]:
-    return np.flatnonzero(sums.n_pixels > 0)

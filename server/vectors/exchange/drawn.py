@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import shapely
-from affine import Affine
-from numpy.typing import DTypeLike
-from rasterio.features import rasterize
 
 from server.rasters.labels import LabelCanvas, Palette
 from server.rasters.windows import plan_windows
+from server.vectors.drawing import Drawing
 from server.vectors.exchange.layer import Layer
 from server.vectors.exchange.qgis_style import read_colour
 
@@ -26,7 +23,7 @@ def write_labels(target: Path, layer: Layer) -> None:
     or whose pixels all belong to smaller ones, is not in it.
     """
     with LabelCanvas(layer.raster, target.parent) as canvas:
-        _draw(canvas, [(item.facts.outline, item.id) for item in layer.objects], np.int32)
+        _draw(canvas, [(item.facts.outline, item.id) for item in layer.objects])
         canvas.write_cog(target)
 
 
@@ -38,19 +35,12 @@ def write_classes(target: Path, layer: Layer) -> None:
     )
     found = [(item.facts.outline, ids.get(item.facts.class_name or "")) for item in layer.objects]
     with LabelCanvas(layer.raster, target.parent, palette) as canvas:
-        _draw(canvas, [(outline, value) for outline, value in found if value is not None], np.uint8)
+        _draw(canvas, [(outline, value) for outline, value in found if value is not None])
         canvas.write_cog(target)
 
 
-def _draw(canvas: LabelCanvas, shapes: list[tuple[shapely.MultiPolygon, int]], dtype: DTypeLike) -> None:
-    """Draw (outline in pixels, value), large ones first, window by window."""
-    in_order = sorted(shapes, key=lambda shape: -shape[0].area)
-    tree = shapely.STRtree([outline for outline, _ in in_order])
+def _draw(canvas: LabelCanvas, shapes: list[tuple[shapely.MultiPolygon, int]]) -> None:
+    drawing = Drawing(shapes)
     for window in plan_windows(canvas.width, canvas.height, size=WINDOW_PX, overlap=0):
-        extent = shapely.box(window.col, window.row, window.col + window.width, window.row + window.height)
-        near = np.sort(tree.query(extent))
-        if near.size:
-            corner = Affine.translation(window.col, window.row)
-            size = (window.height, window.width)
-            found = [in_order[index] for index in near.tolist()]
-            canvas.write(window, rasterize(found, size, transform=corner, dtype=np.dtype(dtype).name))
+        if drawing.reaches(window):
+            canvas.write(window, drawing.draw(window))
