@@ -18,11 +18,12 @@ from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.database import open_database
 from server.jobs.queue import LocalQueue
-from server.jobs.tasks import Segmenter, SegmentTask
+from server.jobs.tasks import Segmenter, SegmentTask, SimilarTask
 from server.routes.registry import Rates, register_routes
 from server.routes.services import EXTENSION, Predict, Services
 from server.routes.uploads import ENVELOPE_BYTES, StreamingRequest
 from server.segmentation.engine import SegmentationEngine
+from server.segmentation.whole_raster.segmenting import LABELS
 from server.settings import REPOSITORY, Settings
 from server.uploads.receive import UploadLimits
 
@@ -124,9 +125,16 @@ def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, seg
     def publish(client_id: str, raster_id: str, folder: Path, summary: dict[str, Any]) -> None:
         rasters.replace_result(rasters.get(client_id, raster_id), folder, summary)
 
+    def find_result(client_id: str, raster_id: str) -> tuple[Path, Path, int]:
+        entry = rasters.get(client_id, raster_id)
+        return entry.source, rasters.result_folder(entry) / LABELS, entry.n_results
+
     return LocalQueue(
         database,
-        {"segment": SegmentTask(find_source, publish, segmenter)},
+        {
+            "segment": SegmentTask(find_source, publish, segmenter),
+            "similar": SimilarTask(find_result, segmenter),
+        },
         n_workers=settings.job_workers,
         max_queued_per_client=settings.max_queued_jobs,
     )

@@ -9,10 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import shapely
+
+from server.errors import WrongMoment
 from server.jobs.records import JobRecord
 from server.rasters.windows import PixelWindow
 from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.parameters import MaskGeneratorSettings
+from server.segmentation.similar.searching import SimilarRequest, SimilarResult
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
 
 Report = Callable[[float, str], None]
@@ -27,6 +31,10 @@ class Segmenter(Protocol):
 
     def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
         """Find one class and return the summary of the result."""
+        ...
+
+    def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
+        """Rank the objects of a result by their likeness to examples."""
         ...
 
 
@@ -69,6 +77,46 @@ class SegmentTask:
         if request.get("mode") == "class":
             return self.segmenter.segment_class(source, folder, read_class_request(request), report)
         return self.segmenter.segment(source, folder, read_request(request), report)
+
+
+@dataclass(frozen=True)
+class SimilarTask:
+    """Look for objects like some examples in the latest result of a raster.
+
+    Attributes:
+        find_result: (client id, raster id) -> the raster's file, the labels of its latest result and that one's number.
+        segmenter: the engine.
+    """
+
+    find_result: Callable[[str, str], tuple[Path, Path, int]]
+    segmenter: Segmenter
+
+    def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
+        """Run the job.
+
+        Raises:
+            NoSuchRaster: the raster was deleted meanwhile.
+            WrongMoment: it was segmented anew meanwhile, so that ids mean other objects.
+            Cancelled: the client cancelled the job.
+        """
+        request = record.request
+        source, labels, result = self.find_result(record.client, request["raster_id"])
+        if result != request["result"]:
+            raise WrongMoment("The raster was segmented anew meanwhile. Search again.", "raster")
+        found = self.segmenter.find_similar(source, labels, read_similar_request(request), report)
+        return {"raster": record.raster, "result": result, **asdict(found)}
+
+
+def read_similar_request(request: dict[str, Any]) -> SimilarRequest:
+    """Return the engine's request for similar objects from a job's stored one."""
+    return SimilarRequest(
+        band_indexes=tuple(request["band_indexes"]),
+        checkpoint=request["checkpoint"],
+        examples=[shapely.from_wkb(bytes.fromhex(outline)) for outline in request["examples"]],
+        n_objects=request["n_objects"],
+        window=_read_window(request),
+        limit=request["limit"],
+    )
 
 
 def describe_run(request: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from server.routes.bodies import Body, Coordinate, RasterName, RasterQuery
+from server.routes.bodies import Body, CheckpointName, Coordinate, RasterName, RasterQuery, RgbIndex
 from server.vectors.annotated import Source
 
 # Outlines of some hundred objects with many corners each.
@@ -118,6 +118,29 @@ class PromoteBody(Body):
         default=None, max_length=MAX_OBJECTS, description="Ids in the latest result; absent: all of it."
     )
     class_name: ClassName = Field(alias="class")
+
+
+class SimilarBody(Body):
+    """`POST /annotations/similar`."""
+
+    raster: RasterName
+    objects: list[SentReference] = Field(min_length=1, max_length=50, description="The examples.")
+    window: list[int] | None = Field(
+        default=None,
+        min_length=4,
+        max_length=4,
+        description="Only objects in there: col, row, width, height in pixels.",
+    )
+    limit: int = Field(default=500, ge=1, le=5000, description="Candidates to tell at most.")
+    rgb_index: RgbIndex
+    checkpoint: CheckpointName
+
+
+class ResultObjectsBody(Body):
+    """`POST /objects`."""
+
+    raster: RasterName
+    ids: list[ObjectId] = Field(max_length=5000, description="Ids in the latest result.")
 
 
 class AnnotationDownloadQuery(RasterQuery):

@@ -22,6 +22,7 @@ from server.routes import (
     rasters,
     results,
     segment,
+    similar,
     tiles,
     uploads,
 )
@@ -42,10 +43,17 @@ MODULES = (
     results,
     annotation_layers,
     annotation_files,
+    similar,
     checkpoints,
 )
 COSTLY = frozenset(
-    {"uploads.upload", "uploads.upload_sample", "segment.segment", "annotation_files.import_annotations"}
+    {
+        "uploads.upload",
+        "uploads.upload_sample",
+        "segment.segment",
+        "similar.find_similar_objects",
+        "annotation_files.import_annotations",
+    }
 )
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})
 UNLIMITED = frozenset({"health.health", "pages.index", "pages.asset", "pages.icon", "human_check.static"})

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
-from server.jobs.records import JobRecord
 from server.routes.bodies import SegmentBody, read_body
 from server.routes.documentation import Operation, documented
-from server.routes.errors import answer_failed_job
 from server.routes.guards import current_client
+from server.routes.job_answers import answer_job
 from server.routes.rasters import find_raster
 from server.routes.segment_request import make_job_request
 from server.routes.services import services
@@ -47,28 +46,4 @@ def segment() -> Response:
     record = services().queue.submit(
         "segment", client=current_client().id, raster=entry.name, request=make_job_request(body, entry)
     )
-    if "respond-async" not in request.headers.get("Prefer", "").lower():
-        record = _wait(record)
-    return _answer(record)
-
-
-def _wait(record: JobRecord) -> JobRecord:
-    """Wait for the job where a slot is free, so that waiting never takes more than half of the threads."""
-    slots = services().waiting_slots
-    if not slots.acquire(blocking=False):
-        return record
-    try:
-        return services().queue.wait(record.job, services().segment_wait_s)
-    finally:
-        slots.release()
-
-
-def _answer(record: JobRecord) -> Response:
-    if record.state == "failed" and record.error is not None:
-        return answer_failed_job(record.error)
-    finished = record.state not in ("queued", "running")
-    response = jsonify({**(record.result or {}), **record.to_json()})
-    response.status_code = 200 if finished else 202
-    if not finished:
-        response.headers["Location"] = f"/jobs/{record.job}"
-    return response
+    return answer_job(record)

@@ -13,6 +13,7 @@ from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, 
 from server.segmentation.prompting.earlier_masks import EarlierMasks
 from server.segmentation.prompting.patches import PatchCache
 from server.segmentation.prompting.rated_masks import PromptedNetwork
+from server.segmentation.similar.searching import FeatureNetwork, SimilarRequest, SimilarResult, find_similar
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
 
 # A mask takes about three thousand bytes, so this is enough for thousands of clicks of many people.
@@ -43,6 +44,10 @@ class SegmentationEngine:
         """Segment one class of `source` into files under `folder`; see `segment_class` for everything else."""
         return segment_class(source, folder, request, self._make_class_network, report)
 
+    def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
+        """Rank the objects of `labels` by their likeness to examples; see `find_similar` for everything else."""
+        return find_similar(source, labels, request, self._make_feature_network, report)
+
     def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
         """Return the masks of prompts on `source` while jobs stand back; see `answer_prompts` for everything else."""
         return answer_prompts(source, request, self._make_prompted, self._memory)
@@ -58,3 +63,10 @@ class SegmentationEngine:
 
         predictor = self._store.make_predictor(checkpoint)
         return SharedClassNetwork(predictor, lambda: self._store.job_turn(check), check)
+
+    def _make_feature_network(self, checkpoint: str, check: Callable[[], None]) -> FeatureNetwork:
+        self._store.load_while_checking(checkpoint, check)
+        from server.segmentation.similar.network import SharedFeatureNetwork  # torch comes with the first use
+
+        predictor = self._store.make_predictor(checkpoint)
+        return SharedFeatureNetwork(predictor, lambda: self._store.job_turn(check), check)

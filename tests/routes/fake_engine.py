@@ -15,6 +15,7 @@ from server.segmentation.progress import Report
 from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
 from server.segmentation.prompting.earlier_masks import EarlierMasks
 from server.segmentation.prompting.patches import PatchCache
+from server.segmentation.similar.searching import SimilarRequest, SimilarResult, find_similar
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
 from tests.segmentation.prompting.bright_areas import BrightAreas
 
@@ -52,6 +53,18 @@ class LeftHalf:
         return logits
 
 
+class Brightness:
+    """Sees nothing but how bright every cell of four pixels is."""
+
+    input_size = 64
+    n_channels = 1
+
+    def encode(self, rgb: np.ndarray) -> np.ndarray:
+        rows, cols = (max(1, length // 4) for length in rgb.shape[:2])
+        cells = rgb[: rows * 4, : cols * 4].reshape(rows, 4, cols, 4, 3).mean(axis=(1, 3, 4))
+        return cells[np.newaxis].astype(np.float32)
+
+
 class FakeEngine:
     """Segments like the real engine, with a generator that needs no network; may be held for tests of progress."""
 
@@ -76,6 +89,9 @@ class FakeEngine:
     def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
         self._wait(request, report)
         return segment_class(source, folder, request, lambda _checkpoint, _check: LeftHalf(), report)
+
+    def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
+        return find_similar(source, labels, request, lambda _checkpoint, _check: Brightness(), report)
 
     def _wait(self, request: SegmentRequest | ClassRequest, report: Report) -> None:
         self.requests.append(request)
