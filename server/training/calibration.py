@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from segment_anything import SamPredictor
+from torch import nn
 from torch.nn import functional
 
 from server.segmentation.networks.embedded import EmbeddedSam
@@ -40,6 +42,21 @@ class Answer:
     targets: torch.Tensor
     known: torch.Tensor
     quality: float
+
+
+def take_back_calibration(network: EmbeddedSam) -> None:
+    """Make a calibrated network fit for training again: masks keep their borders, predicted IoU its values.
+
+    The factor that sharpens finished masks would make the loss of every uncertain pixel as many times larger.
+    """
+    decoder = network.mask_decoder
+    with torch.no_grad():
+        cast("nn.Conv2d", decoder.masks[-1]).bias.add_(decoder.logit_shift)  # type: ignore[union-attr]
+        cast("nn.Linear", decoder.quality[-1]).bias.add_(decoder.quality_shift)
+        decoder.logit_shift.zero_()
+        decoder.quality_shift.zero_()
+        decoder.logit_gain.fill_(1.0)
+        network.prompt_encoder.logit_gain.fill_(1.0)
 
 
 def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:

@@ -24,7 +24,7 @@ from server.segmentation.networks.embedded import (
 from server.segmentation.networks.embedded.model import INPUT_SIZE
 from server.training.batches import Batch
 from server.training.batches_ahead import BatchesAhead, BatchPlan
-from server.training.calibration import calibrate
+from server.training.calibration import calibrate, take_back_calibration
 from server.training.labelled_images import Source, draw_crop
 from server.training.losses import Losses, prompt_losses, to_mask_resolution
 from server.training.prompts import corrective_click
@@ -117,6 +117,7 @@ class Trainer:
         self.network = build_embedded_sam(settings.size).train()
         if settings.start_from is not None:
             load_fitting_weights(self.network, settings.start_from)
+            take_back_calibration(self.network)
         self.average = copy.deepcopy(self.network)
         self.optimizer = _make_optimizer(self.network, settings)
         self.step = 0
