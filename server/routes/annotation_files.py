@@ -46,10 +46,7 @@ def import_annotations() -> Response:
         staged = staged_files()
         if len(staged) > 1:
             raise BadParameter(f"{len(staged)} files arrived; expected one in the field `file`.", "file")
-        # Readers tell formats by the ending, and the staged file has none.
-        path = staged[0].path.with_name("import" + Path(staged[0].name).suffix.lower())
-        staged[0].path.rename(path)
-        imported = read_annotations(path, entry.source)
+        imported = read_annotations(staged[0].path, entry.source)
     state = services().annotations.apply(entry.id, LayerEdit("import", added=imported.objects), query.since)
     return answer_layer(state, place(entry), imported.notes)
 

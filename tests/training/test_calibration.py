@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from server.segmentation.networks.embedded import build_embedded_sam
-from server.training.calibration import calibrate, find_gain, find_quality_shift, stability
+from server.training.calibration import calibrate, find_gain, find_quality_shift, stability, take_back_calibration
 from server.training.labelled_images import LabelledImage
 
 
@@ -75,3 +75,17 @@ def test_the_default_threshold_means_the_expected_iou() -> None:
 def test_predictions_that_tell_nothing_are_taken_at_their_word() -> None:
     shift = find_quality_shift([0.2, 0.5, 0.8], [0.5, 0.5, 0.5])
     assert 1 / (1 + np.exp(-(np.log(0.55 / 0.45) + shift))) == pytest.approx(0.88)
+
+
+def test_a_calibration_taken_back_leaves_borders_and_ratings_as_they_are() -> None:
+    torch.manual_seed(0)
+    network = build_embedded_sam(64).eval()
+    network.set_calibration(8.0, -0.75, 1.5)
+    embeddings = network.image_encoder(torch.randn(1, 3, 64, 64))
+    dense = network.prompt_encoder((torch.tensor([[[20.0, 30.0]]]), torch.ones(1, 1)), None, None)[1]
+    before, rated_before = network.mask_decoder(embeddings, None, None, dense, multimask_output=True)
+    take_back_calibration(network)
+    after, rated_after = network.mask_decoder(embeddings, None, None, dense, multimask_output=True)
+    torch.testing.assert_close(after, before / 8, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(rated_after, rated_before)
+    assert network.mask_decoder.logit_gain == network.prompt_encoder.logit_gain == 1

@@ -8,6 +8,7 @@ import { useLayerStore } from 'src/stores/layer'
 import { usePanelStore } from 'src/stores/panel'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useSelectionStore } from 'src/stores/selection'
+import { useSimilarStore } from 'src/stores/similar'
 
 type MapRef = Readonly<ShallowRef<RasterMap | null>>
 
@@ -30,8 +31,9 @@ function useShownObjects(rasterMap: MapRef): void {
     if (isShown.value) shown?.show(layer.objects)
   })
   watchEffect(() => {
-    const isOpen = editing.edited?.id
-    const items = editing.selected.filter((item) => item.properties.id !== isOpen)
+    const openId = editing.edited?.id ?? null
+    const items = editing.selected.filter((item) => item.properties.id !== openId)
+    rasterMap.value?.annotations.objects.hide(openId)
     rasterMap.value?.annotations.objects.showSelected(items)
   })
   watchEffect(() => {
@@ -49,9 +51,15 @@ function useShownObjects(rasterMap: MapRef): void {
 function useTools(rasterMap: MapRef): void {
   const editing = useEditingStore()
   const selection = useSelectionStore()
+  const similar = useSimilarStore()
+
+  /** While proposed objects are looked through, a click is about those. */
+  function pick(id: number | null, adds: boolean): void {
+    if (!similar.isOpen) editing.pick(id, adds)
+  }
 
   const begin: Record<EditingTool, (map: RasterMap) => void> = {
-    select: (map) => map.annotations.listen(editing.pick),
+    select: (map) => map.annotations.listen(pick),
     draw: (map) => map.annotations.drawPolygon((geometry) => void editing.draw(geometry)),
     split: (map) => map.annotations.drawLine((line) => void editing.split(line)),
     edit: (map) => {

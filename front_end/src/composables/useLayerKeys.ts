@@ -7,9 +7,10 @@ import { useEditingStore } from 'src/stores/editing'
 import { useLayerStore } from 'src/stores/layer'
 import { usePanelStore } from 'src/stores/panel'
 import { usePromptsStore } from 'src/stores/prompts'
+import { useSimilarStore } from 'src/stores/similar'
 
 export type LayerKey =
-  'undo' | 'redo' | 'class' | 'finish' | 'giveUp' | 'remove' | 'select' | 'edit' | 'split' | 'merge'
+  'undo' | 'redo' | 'class' | 'finish' | 'giveUp' | 'remove' | 'select' | 'edit' | 'split' | 'merge' | 'similar'
 
 const PLAIN_KEYS: Record<string, LayerKey> = {
   enter: 'finish',
@@ -20,6 +21,7 @@ const PLAIN_KEYS: Record<string, LayerKey> = {
   e: 'edit',
   x: 'split',
   m: 'merge',
+  f: 'similar',
 }
 
 /** What a key means for the accepted objects; null where it means nothing. */
@@ -33,7 +35,9 @@ export function readLayerKey(event: KeyboardEvent): LayerKey | null {
 }
 
 /** These keys belong to the prompts while objects are outlined. */
-const PROMPT_KEYS: LayerKey[] = ['finish', 'giveUp', 'remove', 'edit', 'split', 'merge']
+const PROMPT_KEYS: LayerKey[] = ['finish', 'giveUp', 'remove', 'edit', 'split', 'merge', 'similar']
+/** The others would change or replace the examples while what is like them is looked through. */
+const SIMILAR_KEYS: LayerKey[] = ['giveUp', 'undo', 'redo', 'select']
 
 /** Listens for the keys of the annotation layer. */
 export function useLayerKeys(shape: ShapeActions): void {
@@ -42,6 +46,7 @@ export function useLayerKeys(shape: ShapeActions): void {
   const layer = useLayerStore()
   const panel = usePanelStore()
   const prompts = usePromptsStore()
+  const similar = useSimilarStore()
 
   function isShaping(): boolean {
     return editing.tool !== null && editing.tool !== 'select'
@@ -54,7 +59,8 @@ export function useLayerKeys(shape: ShapeActions): void {
   }
 
   function giveUp(): void {
-    if (isShaping()) shape.giveUp()
+    if (similar.isOpen) similar.close()
+    else if (isShaping()) shape.giveUp()
     else if (editing.count > 0) editing.select([])
     else editing.use(null)
   }
@@ -73,10 +79,12 @@ export function useLayerKeys(shape: ShapeActions): void {
     edit: () => editing.use('edit'),
     split: () => editing.use('split'),
     merge: () => editing.count > 1 && void editing.reshape('merge'),
+    similar: () => !isShaping() && void similar.open(),
   }
 
   /** Whether a key is for the layer now, and not for what else is going on. */
   function isMeant(action: LayerKey): boolean {
+    if (similar.isOpen) return SIMILAR_KEYS.includes(action)
     if (!prompts.isActive) return editing.tool !== null || panel.tab === 'objects'
     if (action === 'undo' || action === 'redo') return !prompts.isInProgress
     return !PROMPT_KEYS.includes(action)

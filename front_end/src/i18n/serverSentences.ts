@@ -29,6 +29,7 @@ const CHINESE_STEPS: Record<string, string> = {
   'closing gaps': '正在填补缝隙',
   'numbering what is left': '正在为剩余地面编号',
   'drawing outlines': '正在勾画轮廓',
+  'comparing objects': '正在比较对象',
   finished: '完成',
 }
 

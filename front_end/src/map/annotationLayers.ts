@@ -33,13 +33,21 @@ export interface ObjectLook {
   colorOf: ColorOf
   /** Whether there are so many that each gets one line instead of two. */
   isMany: boolean
+  /** The object that is shown elsewhere, as it is being changed; null is none. */
+  hiddenId: number | null
+}
+
+interface Shown {
+  get: (name: string) => unknown
+  getId: () => unknown
 }
 
 /** Gives an object its style; styles are made once for each colour. */
 function createObjectStyle(look: () => ObjectLook) {
   const styles = new Map<string, Style[]>()
-  return (feature: { get: (name: string) => unknown }): Style[] => {
-    const { colorOf, isMany } = look()
+  return (feature: Shown): Style[] => {
+    const { colorOf, isMany, hiddenId } = look()
+    if (feature.getId() === hiddenId) return []
     const color = colorOf(feature.get('class') as string | null)
     const key = `${color} ${isMany}`
     let known = styles.get(key)
@@ -84,7 +92,7 @@ function corners(geometry: OlGeometry): number[][] {
 
 /** The outline that is being changed by hand, with its corners. */
 export function createEditedLayer(): Overlay {
-  const outline = outlineStyle('#39c6ff', 'rgba(57, 198, 255, 0.15)')
+  const outline = outlineStyle('#39c6ff', 'rgba(57, 198, 255, 0.25)')
   const image = new Circle({
     radius: 4.5,
     fill: new Fill({ color: '#ffffff' }),

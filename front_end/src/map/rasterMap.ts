@@ -8,12 +8,15 @@ import type XYZ from 'ol/source/XYZ'
 
 import type { ObjectFeature } from 'src/types/object'
 import type { RasterMeta, TileJson } from 'src/types/raster'
+import type { PixelWindow } from 'src/types/segmentation'
 
 import { AnnotationMap } from './annotationMap'
+import { CandidateMap } from './candidateMap'
 import { readGeometry } from './geojson'
 import { createHighlightLayer, showGeometry } from './overlays'
 import { createPixelConverter, type PixelConverter, type Point } from './pixelConverter'
 import { PromptMap } from './promptMap'
+import { windowFromExtent } from './pixelWindow'
 import { createRasterSpace, type RasterSpace } from './rasterSpace'
 import { createScaleBar, type ScaleBar } from './scale'
 import { clipAtSwipe, drawPixelsBeyond } from './tileRendering'
@@ -31,6 +34,8 @@ export interface PointerPosition {
 export interface RasterMapListeners {
   onPointer: (position: PointerPosition | null) => void
   onScale: (scale: ScaleBar) => void
+  /** The part of the raster in view, each time the view comes to rest; null where it cannot be told. */
+  onView: (window: PixelWindow | null) => void
   /** A click, in lon/lat (space `map`) or pixels (space `pixel`). */
   onClick: (position: Point, space: 'map' | 'pixel') => void
 }
@@ -39,11 +44,13 @@ export interface RasterMapListeners {
 export class RasterMap {
   readonly map: OlMap
   readonly annotations: AnnotationMap
+  readonly candidates: CandidateMap
   readonly prompts: PromptMap
   readonly zones: ZoneMap
   private readonly imageLayer = new TileLayer<XYZ>({ zIndex: 0 })
   private readonly maskLayer = new TileLayer<XYZ>({ zIndex: 10 })
   private readonly highlightLayer = createHighlightLayer()
+  private meta: RasterMeta | null = null
   private space: RasterSpace | null = null
   private converter: PixelConverter | null = null
   private swipePosition: number | null = null
@@ -60,6 +67,7 @@ export class RasterMap {
     })
     this.zones = new ZoneMap(this.map)
     this.annotations = new AnnotationMap(this.map)
+    this.candidates = new CandidateMap(this.map)
     this.prompts = new PromptMap(this.map)
     for (const layer of [this.imageLayer, this.maskLayer]) {
       drawPixelsBeyond(layer, () => this.space?.nativeResolution ?? 0)
@@ -77,6 +85,7 @@ export class RasterMap {
       if (this.fittedView === this.describeView()) this.fit()
     })
     this.map.on('postrender', () => this.reportScale())
+    this.map.on('moveend', () => listeners.onView(this.findWindowInView()))
     target.addEventListener('pointerleave', () => listeners.onPointer(null))
   }
 
@@ -89,10 +98,12 @@ export class RasterMap {
   showRaster(meta: RasterMeta | null, tileJson: TileJson | null): void {
     this.showResult(null)
     this.imageLayer.setSource(null)
+    this.meta = meta
     this.space = tileJson && createRasterSpace(tileJson)
     this.converter = meta && this.space ? createPixelConverter(meta, this.space.kind) : null
     this.zones.showRaster(meta, this.space, this.converter)
     this.annotations.showRaster(this.space)
+    this.candidates.showRaster(this.space?.kind ?? 'pixel')
     this.prompts.showRaster(meta, this.space, this.converter)
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
@@ -153,7 +164,8 @@ export class RasterMap {
   /** Acts as a click in the middle of the map, for those who use no pointer. */
   clickCentre(): void {
     const centre = this.map.getView().getCenter()
-    if (this.annotations.ownsClick()) this.annotations.clickCentre()
+    if (this.candidates.isActive) this.candidates.clickCentre()
+    else if (this.annotations.ownsClick()) this.annotations.clickCentre()
     else if (centre) this.reportClick(centre)
   }
 
@@ -175,6 +187,13 @@ export class RasterMap {
       lonLat: this.space.kind === 'map' ? (toLonLat(event.coordinate) as Point) : null,
       pixel: this.converter?.toPixel(event.coordinate) ?? null,
     })
+  }
+
+  private findWindowInView(): PixelWindow | null {
+    const { converter, meta } = this
+    const isShown = this.map.getSize()?.every((side) => side > 0)
+    if (!converter || !meta || !isShown) return null
+    return windowFromExtent(this.map.getView().calculateExtent(), converter, meta)
   }
 
   private reportScale(): void {

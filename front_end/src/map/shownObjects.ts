@@ -24,7 +24,7 @@ const MAX_FRESH = 200
 /** The accepted objects as features of the map; tens of thousands of them stay smooth. */
 export class ShownObjects {
   space: Space = 'pixel'
-  private look: ObjectLook = { colorOf: () => '#ffffff', isMany: false }
+  private look: ObjectLook = { colorOf: () => '#ffffff', isMany: false, hiddenId: null }
   private readonly layer = createAnnotationLayer(() => this.look)
   private readonly freshLayer = createFreshLayer(() => this.look)
   private readonly selectedLayer = createSelectedLayer(() => this.look)
@@ -50,6 +50,13 @@ export class ShownObjects {
   /** Hidden objects are kept: to make their features again would take a second for tens of thousands. */
   setVisible(isVisible: boolean): void {
     for (const layer of this.layers) layer.setVisible(isVisible)
+  }
+
+  /** Does not draw one object, because it is shown as it is being changed; null draws all. */
+  hide(hiddenId: number | null): void {
+    if (this.look.hiddenId === hiddenId) return
+    this.look = { ...this.look, hiddenId }
+    for (const layer of this.layers) layer.changed()
   }
 
   clear(): void {

@@ -3,12 +3,12 @@ import { ref } from 'vue'
 
 import { cancelJob, listJobs } from 'src/api/jobs'
 import { pollJob } from 'src/composables/pollJob'
-import { isActive, type Job } from 'src/types/job'
+import { isActive, isSegmentation, type Job } from 'src/types/job'
 
 import { useNoticesStore } from './notices'
 import { useRastersStore } from './rasters'
 
-/** The latest job of each raster, followed until it ends. */
+/** The latest segmentation of each raster, followed until it ends. */
 export const useJobsStore = defineStore('jobs', () => {
   const notices = useNoticesStore()
   const rasters = useRastersStore()
@@ -66,7 +66,7 @@ export const useJobsStore = defineStore('jobs', () => {
   /** Finds the jobs that were running when the page was last left. */
   async function restore(): Promise<void> {
     try {
-      for (const job of (await listJobs()).filter(isActive)) {
+      for (const job of (await listJobs()).filter(isSegmentation).filter(isActive)) {
         byRaster.value[job.raster] = job
         void follow(job.job, job.raster)
       }

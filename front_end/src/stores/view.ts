@@ -58,6 +58,8 @@ export const useViewStore = defineStore('view', () => {
   const swipePosition = ref(0.5)
   /** What is being drawn on the map. */
   const drawing = ref<'window' | 'area' | null>(null)
+  /** The part of the raster that the map shows; null where none is, or where it cannot be told in pixels. */
+  const visible = ref<PixelWindow | null>(null)
   /** False where the browser cannot turn a box on the map into pixels exactly. */
   const canDrawWindow = ref(true)
   const rgbIndex = computed<[number, number, number]>(() => {
@@ -86,5 +88,5 @@ export const useViewStore = defineStore('view', () => {
     { deep: true },
   )
 
-  return { settings, swipePosition, drawing, canDrawWindow, rgbIndex, restore }
+  return { settings, swipePosition, drawing, visible, canDrawWindow, rgbIndex, restore }
 })

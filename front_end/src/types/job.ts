@@ -18,6 +18,11 @@ export interface Job {
   result: Record<string, unknown> | null
 }
 
+/** Whether a job makes a result of its raster; others only look at one. */
+export function isSegmentation(job: Job): boolean {
+  return job.kind === 'segment'
+}
+
 export function isActive(job: Job): boolean {
   return job.state === 'queued' || job.state === 'running'
 }

@@ -1,0 +1,20 @@
+import type { SeenObject } from './annotation'
+
+export interface SimilarRequest {
+  raster: string
+  /** The examples. */
+  objects: SeenObject[]
+  /** Column, row, width, height: only objects that reach in there; null is the whole raster. */
+  window: [number, number, number, number] | null
+  rgb_index: [number, number, number]
+  checkpoint?: string
+}
+
+/** Objects of the automatic result that look like some examples, most alike first. */
+export interface SimilarObjects {
+  ids: number[]
+  /** 1 for the mean of the examples, 0 for the average object. */
+  scores: number[]
+  /** How many are nearer to the examples than to the average object. */
+  n_alike: number
+}
