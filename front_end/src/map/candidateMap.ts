@@ -8,6 +8,7 @@ import VectorSource from 'ol/source/Vector'
 
 import type { ObjectFeature } from 'src/types/object'
 import type { Space } from 'src/types/prompt'
+import type { Candidate } from 'src/types/similar'
 
 import { readGeometry } from './geojson'
 import { outlineStyle } from './overlays'
@@ -15,12 +16,6 @@ import { outlineStyle } from './overlays'
 const DASH = [7, 5]
 const TAKEN = outlineStyle('#ff7ad9', 'rgba(255, 122, 217, 0.22)', DASH)
 const LEFT_OUT = outlineStyle('#c3ccd0', 'rgba(0, 0, 0, 0)', [2, 6])
-
-/** One outline to show. */
-export interface ShownCandidate {
-  feature: ObjectFeature
-  isLeftOut: boolean
-}
 
 /** The part of the map where proposed objects are shown above the accepted ones, and taken or left by a click. */
 export class CandidateMap {
@@ -53,7 +48,7 @@ export class CandidateMap {
   }
 
   /** Shows these and no others. */
-  show(candidates: readonly ShownCandidate[]): void {
+  show(candidates: readonly Candidate[]): void {
     this.source.clear(true)
     this.source.addFeatures(
       candidates.map(({ feature, isLeftOut }) => {

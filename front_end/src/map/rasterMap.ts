@@ -1,6 +1,7 @@
 import 'ol/ol.css'
 
 import type { MapBrowserEvent } from 'ol'
+import { getIntersection, isEmpty } from 'ol/extent'
 import TileLayer from 'ol/layer/Tile'
 import OlMap from 'ol/Map'
 import { getPointResolution, toLonLat } from 'ol/proj'
@@ -107,6 +108,8 @@ export class RasterMap {
     this.prompts.showRaster(meta, this.space, this.converter)
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
+    // The same place seen in other pixels is no move.
+    this.listeners.onView(this.findWindowInView())
   }
 
   /** Address of the image tiles; a new one replaces the old without an empty moment. */
@@ -190,10 +193,12 @@ export class RasterMap {
   }
 
   private findWindowInView(): PixelWindow | null {
-    const { converter, meta } = this
+    const { converter, meta, space } = this
     const isShown = this.map.getSize()?.every((side) => side > 0)
-    if (!converter || !meta || !isShown) return null
-    return windowFromExtent(this.map.getView().calculateExtent(), converter, meta)
+    if (!converter || !meta || !space || !isShown) return null
+    // Far beside the raster its projection may not be defined.
+    const extent = getIntersection(this.map.getView().calculateExtent(), space.extent)
+    return isEmpty(extent) ? null : windowFromExtent(extent, converter, meta)
   }
 
   private reportScale(): void {

@@ -6,8 +6,7 @@ import { toSeen } from 'src/types/annotation'
 import { isConflict } from 'src/types/error'
 import type { Job } from 'src/types/job'
 import type { LoadState } from 'src/types/load'
-import type { ObjectFeature } from 'src/types/object'
-import type { SimilarRequest } from 'src/types/similar'
+import type { Candidate, SimilarRequest } from 'src/types/similar'
 
 import { useEditingStore } from './editing'
 import { useLayerStore } from './layer'
@@ -23,12 +22,6 @@ const MAX_EXAMPLES = 50
 const MAX_CANDIDATES = 500
 
 export type SearchScope = 'view' | 'raster'
-
-/** An object that may be kept. */
-export interface Candidate {
-  feature: ObjectFeature
-  isLeftOut: boolean
-}
 
 /** Objects of the automatic result that look like the selected accepted ones: searched, looked through, kept. */
 export const useSimilarStore = defineStore('similar', () => {

@@ -1,4 +1,5 @@
 import type { SeenObject } from './annotation'
+import type { ObjectFeature } from './object'
 
 export interface SimilarRequest {
   raster: string
@@ -17,4 +18,10 @@ export interface SimilarObjects {
   scores: number[]
   /** How many are nearer to the examples than to the average object. */
   n_alike: number
+}
+
+/** An object that was found, which the user may leave out. */
+export interface Candidate {
+  feature: ObjectFeature
+  isLeftOut: boolean
 }

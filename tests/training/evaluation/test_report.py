@@ -49,8 +49,8 @@ def test_means_of_the_checkpoint(scores):
     # The second object was good after one click, so that this IoU counts for further clicks.
     assert row.first == pytest.approx([(0.5 + 0.91) / 2, (0.7 + 0.91) / 2, (0.86 + 0.91) / 2])
     assert row.best == pytest.approx([(0.6 + 1.01) / 2, 0.9, 0.9])
-    assert row.clicks_needed == [(5 + 1) / 2, (20 + 1) / 2]
-    assert row.share_failed == [0.0, 0.5]
+    assert row.clicks_needed == [(4 + 1) / 2, (5 + 1) / 2, (20 + 1) / 2]
+    assert row.share_failed == [0.0, 0.0, 0.5]
     assert (row.box, row.recall50, row.average_recall, row.average_precision, row.coverage) == pytest.approx(
         (0.6, 0.75, 0.4, 0.2, 0.2)
     )
