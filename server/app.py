@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, cast
 
 from flask import Flask
+from shapely import MultiPolygon
 from sqlalchemy import Engine
 
 from server.annotations.store import AnnotationStore
@@ -17,6 +19,7 @@ from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.database import open_database
+from server.jobs.execution import Task
 from server.jobs.queue import LocalQueue
 from server.jobs.tasks import Segmenter, SegmentTask, SimilarTask
 from server.routes.registry import Rates, register_routes
@@ -92,7 +95,8 @@ def _build(
     database = open_database(settings.cache_folder / "service.sqlite")
     clients = ClientStore(database, settings.cache_folder)
     rasters = RasterStore(database, client_quota_bytes=settings.client_quota_bytes)
-    queue = _build_queue(settings, database, rasters, segmenter)
+    annotations = AnnotationStore(database)
+    queue = _build_queue(settings, database, _make_tasks(rasters, annotations, segmenter))
     cleaning = CleaningThreads(
         clients, queue, settings.cache_folder, _lifetimes(settings), interval_s=settings.cleaning_interval_s
     )
@@ -101,7 +105,7 @@ def _build(
         clients=clients,
         human_check=HumanCheck(database),
         rasters=rasters,
-        annotations=AnnotationStore(database),
+        annotations=annotations,
         queue=queue,
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_pixels),
         segment_wait_s=settings.segment_wait_s,
@@ -118,7 +122,11 @@ def _build(
     return services, Background(queue, cleaning, database)
 
 
-def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, segmenter: Segmenter) -> LocalQueue:
+def _build_queue(settings: Settings, database: Engine, tasks: Mapping[str, Task]) -> LocalQueue:
+    return LocalQueue(database, tasks, n_workers=settings.job_workers, max_queued_per_client=settings.max_queued_jobs)
+
+
+def _make_tasks(rasters: RasterStore, annotations: AnnotationStore, segmenter: Segmenter) -> dict[str, Task]:
     def find_source(client_id: str, raster_id: str) -> Path:
         return rasters.get(client_id, raster_id).source
 
@@ -129,15 +137,13 @@ def _build_queue(settings: Settings, database: Engine, rasters: RasterStore, seg
         entry = rasters.get(client_id, raster_id)
         return entry.source, rasters.result_folder(entry) / LABELS, entry.n_results
 
-    return LocalQueue(
-        database,
-        {
-            "segment": SegmentTask(find_source, publish, segmenter),
-            "similar": SimilarTask(find_result, segmenter),
-        },
-        n_workers=settings.job_workers,
-        max_queued_per_client=settings.max_queued_jobs,
-    )
+    def find_kept(raster_id: str) -> list[MultiPolygon]:
+        return [item.facts.outline for item in annotations.read(raster_id).objects]
+
+    return {
+        "segment": SegmentTask(find_source, publish, segmenter),
+        "similar": SimilarTask(find_result, find_kept, segmenter),
+    }
 
 
 def _lifetimes(settings: Settings) -> Lifetimes:

@@ -1,4 +1,5 @@
 import type Feature from 'ol/Feature'
+import type VectorLayer from 'ol/layer/Vector'
 import type VectorImageLayer from 'ol/layer/VectorImage'
 import type VectorSource from 'ol/source/Vector'
 import Polygon from 'ol/geom/Polygon'
@@ -7,10 +8,12 @@ import View from 'ol/View'
 import { describe, expect, it, vi } from 'vitest'
 
 import { AnnotationMap } from 'src/map/annotationMap'
+import { CandidateMap } from 'src/map/candidateMap'
 import { readGeometry, writeGeometry } from 'src/map/geojson'
 import { createRasterSpace } from 'src/map/rasterSpace'
 import { VertexEditor } from 'src/map/vertexEditor'
 import type { Annotation } from 'src/types/annotation'
+import type { ObjectFeature } from 'src/types/object'
 
 const SPACE = createRasterSpace({
   tilejson: '3.0.0',
@@ -97,6 +100,21 @@ describe('accepted objects on the map', () => {
     expect(onPick).toHaveBeenLastCalledWith(null, false)
   })
 
+  it('are not drawn under the outline that is being changed', () => {
+    const { annotations, map, source } = createMap()
+    annotations.objects.show([square(1, 0, 0, 9), square(2, 20, 0, 9)])
+    const layer = map.getLayers().item(0) as VectorImageLayer<VectorSource<Feature>>
+    const drawn = () =>
+      [1, 2].filter((id) => {
+        const styles = layer.getStyleFunction()!(source.getFeatureById(id)!, 1) as unknown[]
+        return styles.length > 0
+      })
+    annotations.objects.hide(1)
+    expect(drawn()).toEqual([2])
+    annotations.objects.hide(null)
+    expect(drawn()).toEqual([1, 2])
+  })
+
   it('without a place are left out', () => {
     const { annotations, source } = createMap()
     annotations.objects.show([{ ...square(1, 0, 0, 9), geometry: null }])
@@ -143,5 +161,45 @@ describe('a shape for the server', () => {
         readGeometry(geometry, space).getExtent().map((value) => expect.closeTo(value, 3)), // prettier-ignore
       )
     }
+  })
+})
+
+describe('proposed objects on the map', () => {
+  function propose(id: number, side: number, isLeftOut = false) {
+    return { feature: square(id, 10, 10, side) as unknown as ObjectFeature, isLeftOut }
+  }
+
+  it('are those shown now, the left-out ones in another style, each made once', () => {
+    const map = new OlMap({ controls: [] })
+    const shown = new CandidateMap(map)
+    shown.showRaster('pixel')
+    const layer = map.getLayers().item(0) as VectorLayer<VectorSource<Feature>>
+    const style = layer.getStyleFunction()!
+    const [first, second] = [propose(1, 20), propose(2, 5)]
+    shown.show([first, second])
+    const before = layer.getSource()!.getFeatureById(1)!
+    const taken = style(before, 1)
+    shown.show([{ ...first, isLeftOut: true }])
+    expect(layer.getSource()!.getFeatures()).toEqual([before])
+    expect(style(before, 1)).not.toBe(taken)
+  })
+
+  it('are met by a click, the inner one first', () => {
+    const map = new OlMap({
+      controls: [],
+      view: new View({ projection: SPACE.projection, center: [12, -12] }),
+    })
+    const shown = new CandidateMap(map)
+    shown.showRaster('pixel')
+    shown.show([propose(1, 20), propose(2, 5)])
+    const onPick = vi.fn()
+    shown.clickCentre()
+    shown.listen(onPick)
+    shown.clickCentre()
+    map.getView().setCenter([20, -20])
+    shown.clickCentre()
+    map.getView().setCenter([90, -90])
+    shown.clickCentre()
+    expect(onPick.mock.calls).toEqual([[2], [1]])
   })
 })

@@ -1,8 +1,12 @@
+import OlMap from 'ol/Map'
 import { fromLonLat } from 'ol/proj'
-import { describe, expect, it } from 'vitest'
+import View from 'ol/View'
+import { describe, expect, it, vi } from 'vitest'
 
 import { applyTransform, createPixelConverter, invertTransform } from 'src/map/pixelConverter'
 import { boundingWindow, windowFromExtent, windowOutline } from 'src/map/pixelWindow'
+import { createRasterSpace } from 'src/map/rasterSpace'
+import { ViewWindow } from 'src/map/viewWindow'
 import type { RasterMeta, Transform } from 'src/types/raster'
 
 // 1200 x 900 pixels of half a metre in UTM zone 51 north; the bounds are PROJ's.
@@ -105,5 +109,41 @@ describe('windows', () => {
     const ring = windowOutline({ col: 1, row: 2, width: 3, height: 4 }, converter)
     expect(ring[0]).toEqual(ring.at(-1))
     expect(Math.min(...ring.map((point) => point[1]))).toBe(-6)
+  })
+})
+
+describe('the window in view', () => {
+  const meta = { width: 100, height: 80 } as RasterMeta
+  const space = createRasterSpace({
+    tilejson: '3.0.0',
+    space: 'pixel',
+    tiles: [],
+    minzoom: 0,
+    maxzoom: 0,
+    width: 100,
+    height: 80,
+    tile_size: 256,
+  })
+
+  it('is what the map shows of the raster', () => {
+    const map = new OlMap({ controls: [], view: new View({ center: [60, -50], resolution: 0.5 }) })
+    const onView = vi.fn()
+    const window = new ViewWindow(map, onView)
+    const look = () => window.showRaster(meta, space, createPixelConverter(meta, 'pixel'))
+    look()
+    map.setSize([60, 100])
+    look()
+    map.getView().setCenter([95, -75])
+    map.dispatchEvent('moveend')
+    map.getView().setCenter([300, -300])
+    map.dispatchEvent('moveend')
+    window.showRaster(meta, space, null)
+    expect(onView.mock.calls.map(([found]: unknown[]) => found)).toEqual([
+      null,
+      { col: 45, row: 25, width: 30, height: 50 },
+      { col: 80, row: 50, width: 20, height: 30 },
+      null,
+      null,
+    ])
   })
 })

@@ -56,7 +56,7 @@ const REPLIES: [path: string, reply: () => object][] = [
   ['/checkpoints', () => CHECKPOINTS],
   ['/segment_parameters', () => PARAMETERS],
   ['/jobs/', describeJob],
-  ['/jobs', () => ({ jobs: [{ job: 'j1', raster: 'a.tif', state: 'running' }] })],
+  ['/jobs', () => ({ jobs: [{ job: 'j1', kind: 'segment', raster: 'a.tif', state: 'running' }] })],
 ]
 
 /** Replies like the server; what is posted is kept. */

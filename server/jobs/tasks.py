@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,10 +85,12 @@ class SimilarTask:
 
     Attributes:
         find_result: (client id, raster id) -> the raster's file, the labels of its latest result and that one's number.
+        find_kept: raster id -> outlines of the objects in its annotation layer, in pixels.
         segmenter: the engine.
     """
 
     find_result: Callable[[str, str], tuple[Path, Path, int]]
+    find_kept: Callable[[str], list[shapely.MultiPolygon]]
     segmenter: Segmenter
 
     def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
@@ -101,19 +103,21 @@ class SimilarTask:
         """
         request = record.request
         source, labels, result = self.find_result(record.client, request["raster_id"])
-        if result != request["result"]:
+        if result != request["result_number"]:
             raise WrongMoment("The raster was segmented anew meanwhile. Search again.", "raster")
-        found = self.segmenter.find_similar(source, labels, read_similar_request(request), report)
-        return {"raster": record.raster, "result": result, **asdict(found)}
+        similar = read_similar_request(request, self.find_kept(request["raster_id"]))
+        found = self.segmenter.find_similar(source, labels, similar, report)
+        return {"raster": record.raster, "result_number": result, **asdict(found)}
 
 
-def read_similar_request(request: dict[str, Any]) -> SimilarRequest:
-    """Return the engine's request for similar objects from a job's stored one."""
+def read_similar_request(request: dict[str, Any], kept: Sequence[shapely.MultiPolygon]) -> SimilarRequest:
+    """Return the engine's request for similar objects from a job's stored one and all accepted outlines."""
     return SimilarRequest(
         band_indexes=tuple(request["band_indexes"]),
         checkpoint=request["checkpoint"],
         examples=[shapely.from_wkb(bytes.fromhex(outline)) for outline in request["examples"]],
         n_objects=request["n_objects"],
+        kept=kept,
         window=_read_window(request),
         limit=request["limit"],
     )

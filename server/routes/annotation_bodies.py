@@ -23,6 +23,15 @@ KnownRevision = Annotated[
         "redo and a new class table are refused (409) where they would overwrite what the sender has not seen.",
     ),
 ]
+ResultNumber = Annotated[
+    int | None,
+    Field(
+        default=None,
+        ge=1,
+        description="Number of the result that the ids belong to, as `/annotations/similar` tells it; 409 where the "
+        "raster has been segmented anew.",
+    ),
+]
 Share = Annotated[float | None, Field(default=None, ge=0, le=1, allow_inf_nan=False)]
 ClassName = Annotated[str | None, Field(default=None, min_length=1, max_length=100)]
 Geometry = Annotated[
@@ -117,6 +126,7 @@ class PromoteBody(Body):
     ids: list[ObjectId] | None = Field(
         default=None, max_length=MAX_OBJECTS, description="Ids in the latest result; absent: all of it."
     )
+    result_number: ResultNumber
     class_name: ClassName = Field(alias="class")
 
 
@@ -141,6 +151,7 @@ class ResultObjectsBody(Body):
 
     raster: RasterName
     ids: list[ObjectId] = Field(max_length=5000, description="Ids in the latest result.")
+    result_number: ResultNumber
 
 
 class AnnotationDownloadQuery(RasterQuery):

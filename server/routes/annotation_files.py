@@ -57,7 +57,7 @@ def promote() -> Response:
     """Keep objects of the automatic result."""
     body = read_body(PromoteBody)
     entry = find_raster(body.raster)
-    folder = find_result(entry)
+    folder = find_result(entry, body.result_number)
     checkpoint = (entry.result or {}).get("checkpoint")
     objects = read_automatic_objects(folder / OBJECTS, folder / LABELS, body.ids, body.class_name, checkpoint)
     state = services().annotations.apply(entry.id, LayerEdit("promote", added=objects), body.since)

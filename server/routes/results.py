@@ -40,14 +40,18 @@ def find_labels(raster: str | None) -> Path:
     return find_result(find_raster(raster)) / LABELS
 
 
-def find_result(entry: RasterEntry) -> Path:
+def find_result(entry: RasterEntry, number: int | None = None) -> Path:
     """Return the folder of a raster's latest result.
 
     Raises:
-        WrongMoment: it has not been segmented yet.
+        WrongMoment: it has not been segmented yet, or its latest result has another number than the one meant.
     """
     if entry.result is None:
         raise WrongMoment(f'"{entry.name}" has no result yet. Segment it first (POST /segment).', "raster")
+    if number not in (None, entry.n_results):
+        raise WrongMoment(
+            f'"{entry.name}" has been segmented anew, and ids mean other objects now. Look again.', "result_number"
+        )
     return services().rasters.result_folder(entry)
 
 

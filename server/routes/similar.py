@@ -40,7 +40,7 @@ def find_similar_objects() -> Response:
     examples = services().annotations.find(entry.id, [SeenObject(item.id, item.revision) for item in body.objects])
     request = {
         "raster_id": entry.id,
-        "result": entry.n_results,
+        "result_number": entry.n_results,
         "n_objects": (entry.result or {})["n_objects"],
         "examples": [shapely.to_wkb(item.facts.outline).hex() for item in examples],
         "band_indexes": list(choose_bands(entry.source, body.rgb_index)),
@@ -57,7 +57,7 @@ def find_similar_objects() -> Response:
 def show_objects() -> Response:
     """Return objects of the latest result by their ids; ids that it does not have are left out."""
     body = read_body(ResultObjectsBody)
-    folder = find_result(find_raster(body.raster))
+    folder = find_result(find_raster(body.raster), body.result_number)
     where = f"id IN ({', '.join(map(str, body.ids))})" if body.ids else "0"
     features = list(read_features(folder / OBJECTS, folder / LABELS, where))
     return jsonify(type="FeatureCollection", features=features)

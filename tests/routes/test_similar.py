@@ -78,6 +78,24 @@ def test_ids_of_an_earlier_result_are_not_mistaken(start_app, settings, fake_eng
     assert "anew" in record["error"]["message"]
 
 
+def test_what_has_been_kept_is_not_proposed_again(segmented):
+    examples = keep(segmented, 2)
+    found = segmented.post("/annotations/similar", json={"objects": examples}).get_json()
+    promoted = segmented.post(
+        "/annotations/promote", json={"ids": found["ids"][:1], "result_number": found["result_number"]}
+    )
+    assert promoted.status_code == 200
+    assert sorted(segmented.post("/annotations/similar", json={"objects": examples}).get_json()["ids"]) == [1, 3]
+
+
+def test_ids_are_refused_where_they_belong_to_an_earlier_result(segmented):
+    found = segmented.post("/annotations/similar", json={"objects": keep(segmented, 2)}).get_json()
+    segmented.post("/segment", json={})
+    meant = {"ids": found["ids"], "result_number": found["result_number"]}
+    for route in ("/objects", "/annotations/promote"):
+        assert_error(segmented.post(route, json=meant), 409, "wrong_moment", "result_number")
+
+
 def test_unknown_ids_have_no_outline(segmented):
     assert segmented.post("/objects", json={"ids": [99]}).get_json()["features"] == []
     assert segmented.post("/objects", json={"ids": []}).get_json()["features"] == []

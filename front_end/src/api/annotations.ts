@@ -46,13 +46,16 @@ export function importObjects(raster: string, file: File): Promise<LayerAnswer> 
  *
  * @param ids of the result; null takes them all
  * @param className what they are called; null leaves them the class that the result gave them
+ * @param resultNumber of the result that the ids belong to; refused where it is no longer the latest
  */
 export function promoteObjects(
   raster: string,
   ids: number[] | null,
   className: string | null,
+  resultNumber?: number,
 ): Promise<LayerAnswer> {
-  return post('/annotations/promote', { raster, ids, class: className })
+  const body = { raster, ids, class: className, result_number: resultNumber }
+  return post('/annotations/promote', body)
 }
 
 export const ANNOTATION_FORMATS = [

@@ -14,12 +14,16 @@ export function startSimilar(request: SimilarRequest): Promise<Job> {
   })
 }
 
-/** Reads objects of the latest result by their ids; those that it does not have are left out. */
-export async function readObjects(raster: string, ids: number[]): Promise<ObjectFeature[]> {
+/** Reads objects of a result by their ids; refused where the raster has been segmented anew since. */
+export async function readObjects(
+  raster: string,
+  ids: number[],
+  resultNumber: number,
+): Promise<ObjectFeature[]> {
   const reply = await requestJson<{ features: ObjectFeature[] }>('/objects', {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ raster, ids }),
+    body: JSON.stringify({ raster, ids, result_number: resultNumber }),
   })
   return reply.features
 }

@@ -10,7 +10,17 @@ import { usePromptsStore } from 'src/stores/prompts'
 import { useSimilarStore } from 'src/stores/similar'
 
 export type LayerKey =
-  'undo' | 'redo' | 'class' | 'finish' | 'giveUp' | 'remove' | 'select' | 'edit' | 'split' | 'merge' | 'similar'
+  | 'undo'
+  | 'redo'
+  | 'class'
+  | 'finish'
+  | 'giveUp'
+  | 'remove'
+  | 'select'
+  | 'edit'
+  | 'split'
+  | 'merge'
+  | 'similar'
 
 const PLAIN_KEYS: Record<string, LayerKey> = {
   enter: 'finish',

@@ -1,7 +1,6 @@
 import 'ol/ol.css'
 
 import type { MapBrowserEvent } from 'ol'
-import { getIntersection, isEmpty } from 'ol/extent'
 import TileLayer from 'ol/layer/Tile'
 import OlMap from 'ol/Map'
 import { getPointResolution, toLonLat } from 'ol/proj'
@@ -9,7 +8,6 @@ import type XYZ from 'ol/source/XYZ'
 
 import type { ObjectFeature } from 'src/types/object'
 import type { RasterMeta, TileJson } from 'src/types/raster'
-import type { PixelWindow } from 'src/types/segmentation'
 
 import { AnnotationMap } from './annotationMap'
 import { CandidateMap } from './candidateMap'
@@ -17,11 +15,11 @@ import { readGeometry } from './geojson'
 import { createHighlightLayer, showGeometry } from './overlays'
 import { createPixelConverter, type PixelConverter, type Point } from './pixelConverter'
 import { PromptMap } from './promptMap'
-import { windowFromExtent } from './pixelWindow'
 import { createRasterSpace, type RasterSpace } from './rasterSpace'
 import { createScaleBar, type ScaleBar } from './scale'
 import { clipAtSwipe, drawPixelsBeyond } from './tileRendering'
 import { createView } from './view'
+import { type ViewListener, ViewWindow } from './viewWindow'
 import { ZoneMap } from './zoneMap'
 
 const FIT_PADDING_PX = [28, 28, 44, 28]
@@ -35,8 +33,7 @@ export interface PointerPosition {
 export interface RasterMapListeners {
   onPointer: (position: PointerPosition | null) => void
   onScale: (scale: ScaleBar) => void
-  /** The part of the raster in view, each time the view comes to rest; null where it cannot be told. */
-  onView: (window: PixelWindow | null) => void
+  onView: ViewListener
   /** A click, in lon/lat (space `map`) or pixels (space `pixel`). */
   onClick: (position: Point, space: 'map' | 'pixel') => void
 }
@@ -51,7 +48,7 @@ export class RasterMap {
   private readonly imageLayer = new TileLayer<XYZ>({ zIndex: 0 })
   private readonly maskLayer = new TileLayer<XYZ>({ zIndex: 10 })
   private readonly highlightLayer = createHighlightLayer()
-  private meta: RasterMeta | null = null
+  private readonly viewWindow: ViewWindow
   private space: RasterSpace | null = null
   private converter: PixelConverter | null = null
   private swipePosition: number | null = null
@@ -70,6 +67,7 @@ export class RasterMap {
     this.annotations = new AnnotationMap(this.map)
     this.candidates = new CandidateMap(this.map)
     this.prompts = new PromptMap(this.map)
+    this.viewWindow = new ViewWindow(this.map, listeners.onView)
     for (const layer of [this.imageLayer, this.maskLayer]) {
       drawPixelsBeyond(layer, () => this.space?.nativeResolution ?? 0)
     }
@@ -86,7 +84,6 @@ export class RasterMap {
       if (this.fittedView === this.describeView()) this.fit()
     })
     this.map.on('postrender', () => this.reportScale())
-    this.map.on('moveend', () => listeners.onView(this.findWindowInView()))
     target.addEventListener('pointerleave', () => listeners.onPointer(null))
   }
 
@@ -99,7 +96,6 @@ export class RasterMap {
   showRaster(meta: RasterMeta | null, tileJson: TileJson | null): void {
     this.showResult(null)
     this.imageLayer.setSource(null)
-    this.meta = meta
     this.space = tileJson && createRasterSpace(tileJson)
     this.converter = meta && this.space ? createPixelConverter(meta, this.space.kind) : null
     this.zones.showRaster(meta, this.space, this.converter)
@@ -108,8 +104,7 @@ export class RasterMap {
     this.prompts.showRaster(meta, this.space, this.converter)
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
-    // The same place seen in other pixels is no move.
-    this.listeners.onView(this.findWindowInView())
+    this.viewWindow.showRaster(meta, this.space, this.converter)
   }
 
   /** Address of the image tiles; a new one replaces the old without an empty moment. */
@@ -190,15 +185,6 @@ export class RasterMap {
       lonLat: this.space.kind === 'map' ? (toLonLat(event.coordinate) as Point) : null,
       pixel: this.converter?.toPixel(event.coordinate) ?? null,
     })
-  }
-
-  private findWindowInView(): PixelWindow | null {
-    const { converter, meta, space } = this
-    const isShown = this.map.getSize()?.every((side) => side > 0)
-    if (!converter || !meta || !space || !isShown) return null
-    // Far beside the raster its projection may not be defined.
-    const extent = getIntersection(this.map.getView().calculateExtent(), space.extent)
-    return isEmpty(extent) ? null : windowFromExtent(extent, converter, meta)
   }
 
   private reportScale(): void {

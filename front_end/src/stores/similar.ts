@@ -145,7 +145,8 @@ export const useSimilarStore = defineStore('similar', () => {
   async function keep(): Promise<void> {
     const [ids, name] = [keptIds.value, className.value]
     if (ids.length === 0) return
-    const answer = await layer.submit((raster) => promoteObjects(raster, ids, name))
+    const resultNumber = found.value?.result_number
+    const answer = await layer.submit((raster) => promoteObjects(raster, ids, name, resultNumber))
     if (answer !== null) close()
   }
 

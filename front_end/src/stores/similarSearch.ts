@@ -33,7 +33,7 @@ export class SimilarSearch {
     try {
       const found = await this.search(request)
       if (found === null) return null
-      const features = await readObjects(request.raster, found.ids)
+      const features = await readObjects(request.raster, found.ids, found.result_number)
       if (this.isGivenUp) return null
       return { ...found, outlines: new Map(features.map((item) => [item.properties.id, item])) }
     } catch (error) {

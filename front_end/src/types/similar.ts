@@ -13,6 +13,8 @@ export interface SimilarRequest {
 
 /** Objects of the automatic result that look like some examples, most alike first. */
 export interface SimilarObjects {
+  /** Of the automatic result that the ids belong to. */
+  result_number: number
   ids: number[]
   /** 1 for the mean of the examples, 0 for the average object. */
   scores: number[]

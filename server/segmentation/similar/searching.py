@@ -22,7 +22,7 @@ from server.segmentation.whole_raster.rectangles import intersect, slices_of
 from server.segmentation.whole_raster.window_plan import plan_grid
 from server.vectors.drawing import Drawing
 
-# A candidate that the examples cover by more than this is one of them.
+# An object that accepted ones cover by more than this is one of them.
 COVERED_SHARE = 0.5
 LOOKED_END = 0.98
 # A gigabyte of descriptors.
@@ -52,6 +52,7 @@ class SimilarRequest:
         checkpoint: name of the weights.
         examples: outlines in pixels of the raster, at least one.
         n_objects: of the label raster, whose ids are 1..n_objects.
+        kept: outlines of all accepted objects; what they cover is no candidate any more.
         window: only objects that reach into this part of the raster are candidates; None means all.
         limit: candidates to return at most.
     """
@@ -60,6 +61,7 @@ class SimilarRequest:
     checkpoint: str
     examples: Sequence[shapely.MultiPolygon]
     n_objects: int
+    kept: Sequence[shapely.MultiPolygon] = ()
     window: PixelWindow | None = None
     limit: int = 1000
 
@@ -80,7 +82,7 @@ class SimilarRequest:
 
 @dataclass(frozen=True)
 class SimilarResult:
-    """Objects of the automatic result, most alike first; those that are examples themselves are left out.
+    """Objects of the automatic result, most alike first; those that have been accepted are left out.
 
     Attributes:
         ids: in the label raster.
@@ -131,6 +133,7 @@ class Comparison:
         self._request = request
         self._outlines = Drawing((outline, number + 1) for number, outline in enumerate(request.examples))
         self._objects = DescriptorSums(request.n_objects, network.n_channels)
+        self._kept = Drawing((outline, 1) for outline in (*request.examples, *request.kept))
         self._examples = DescriptorSums(len(request.examples), network.n_channels)
         self._n_covered = np.zeros(request.n_objects, np.int64)
         self._is_searched = np.zeros(request.n_objects, bool)
@@ -188,5 +191,5 @@ class Comparison:
         features = self._network.encode(rgb)
         self._objects.add(labels, rgb, features)
         self._examples.add(examples, rgb, features)
-        covered = labels[(labels > 0) & (examples > 0)]
+        covered = labels[(labels > 0) & (self._kept.draw(window) > 0)]
         self._n_covered += np.bincount(covered, minlength=len(self._n_covered) + 1)[1:]
