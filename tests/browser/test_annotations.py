@@ -226,3 +226,37 @@ def test_twenty_thousand_objects_pan_smoothly(server, page, make_raster, tmp_pat
     print(f"{len(boxes)} objects: {rate:.0f} frames per second while panning")
     assert after > before
     assert page.faults == []
+
+
+def test_similar_objects_are_found_looked_through_and_kept(server, page, make_raster, screenshots: Path):
+    open_scene(page, server, make_raster("similar.tif", draw_scene(), crs="EPSG:32650", nodata=0))
+    request = page.context.request
+    body = {"raster": "similar.tif", "points_per_side": 16, "pred_iou_thresh": 0.5, "stability_score_thresh": 0.6}
+    job = request.post(f"{server.url}/segment", data=body, timeout=240_000).json()["job"]
+    while request.get(f"{server.url}/jobs/{job}").json()["state"] != "done":
+        page.wait_for_timeout(500)
+    lon, lat = Transformer.from_crs("EPSG:32650", "EPSG:4326", always_xy=True).transform(
+        ORIGIN_X + PIXEL_M * 255, ORIGIN_Y - PIXEL_M * 100
+    )
+    roof = request.get(f"{server.url}/object?raster=similar.tif&x={lon}&y={lat}").json()["feature"]
+    promoted = {"raster": "similar.tif", "ids": [roof["properties"]["id"]], "class": "roof"}
+    request.post(f"{server.url}/annotations/promote", data=promoted)
+    page.reload()
+    expect_count(page, 1)
+    wait_for_map(page)
+
+    page.get_by_test_id("select-mode").click()
+    page.mouse.click(*screen_place(page, 255, 100))
+    expect(page.get_by_test_id("selection-status")).to_contain_text("1")
+    page.keyboard.press("f")
+    expect(page.get_by_test_id("similar-status")).to_be_visible(timeout=60_000)
+    wait_for_map(page)
+    page.screenshot(path=screenshots / "26-similar.png")
+    with page.expect_response("**/annotations/promote") as answered:
+        page.get_by_test_id("similar-keep").click()
+    kept = [shapely.geometry.shape(item["geometry"]) for item in answered.value.json()["objects"]]
+    assert kept
+    assert {item["properties"]["class"] for item in answered.value.json()["objects"]} == {"roof"}
+    expect_count(page, 1 + len(kept))
+    page.screenshot(path=screenshots / "27-similar-kept.png")
+    assert page.faults == []
