@@ -23,8 +23,8 @@ def rank_alike(
     """Return (N,) scores: 1 for what looks like the mean of the examples and is as large, about 0 for the average.
 
     Every number of a descriptor counts by how far the examples' mean is from that of all objects, in standard
-    deviations of all objects. Taking the covariance into account (exemplar-LDA) was tried and ranked worse: three
-    examples say too little about so many directions.
+    deviations of all objects. Taking the covariance into account (exemplar-LDA) was tried and did not rank better
+    throughout; see docs/decisions/0004-annotation-layer.md.
 
     Args:
         objects: (N, D) descriptors, N at least 1.
