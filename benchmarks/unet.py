@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from server.segmentation.class_mode.network import pad_to_square
+from server.segmentation.networks.padded_patches import pad_to_square
 from server.training.finetuning.answering import reduce_masks
 from server.training.finetuning.examples import Views
 from server.training.finetuning.losses import THIN, class_losses

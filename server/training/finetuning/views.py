@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from server.rasters.windows import PixelWindow
-from server.segmentation.class_mode.network import pad_to_square
+from server.segmentation.networks.padded_patches import pad_to_square
 from server.training.augmentation import augment
 from server.training.labelled_images import UNKNOWN, LabelledImage
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from server.errors import Cancelled
-from server.segmentation.class_mode.network import PADDING_COLOUR, SharedClassNetwork, pad_to_square
+from server.segmentation.class_mode.network import SharedClassNetwork
 from server.segmentation.class_mode.prompt_free import decode_without_prompt, has_single_mask
 from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
 from server.segmentation.networks.embedded import build_embedded_sam
+from server.segmentation.networks.padded_patches import PADDING_COLOUR, pad_to_square
 
 RGB = np.random.default_rng(0).integers(0, 255, (100, 128, 3)).astype(np.uint8)
 
