@@ -23,7 +23,7 @@ from server.jobs.execution import Task
 from server.jobs.queue import LocalQueue
 from server.jobs.tasks import Segmenter, SegmentTask, SimilarTask
 from server.routes.registry import Rates, register_routes
-from server.routes.services import EXTENSION, Predict, Services
+from server.routes.services import EXTENSION, Basemap, Predict, Services
 from server.routes.uploads import ENVELOPE_BYTES, StreamingRequest
 from server.segmentation.engine import SegmentationEngine
 from server.segmentation.whole_raster.segmenting import LABELS
@@ -118,6 +118,7 @@ def _build(
         staging_folder=staging_folder(settings.cache_folder),
         asks_question=settings.human_check,
         api_tokens=settings.api_tokens,
+        basemap=Basemap(settings.basemap_url, settings.basemap_attribution),
     )
     return services, Background(queue, cleaning, database)
 

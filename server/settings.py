@@ -46,6 +46,13 @@ class Settings:
     cache_folder: Path = _setting(Path("cache"), "Folder for rasters, results and the database.")
     checkpoint_folder: Path = _setting(Path("ckpt"), "Folder the checkpoints lie in.")
     checkpoint: str = _setting("embedded", "Checkpoint used where a request names none.")
+    basemap_url: str = _setting(
+        "",
+        "Address of Web-Mercator tiles with `{x}`, `{y}` and `{z}` that visitors may switch on below rasters; "
+        "none by default, and then no page asks another server for anything.",
+        syntax="tile address",
+    )
+    basemap_attribution: str = _setting("", "What the licence of these tiles asks to be shown.", syntax="any text")
     device: str = _setting("auto", "Where networks run.", choices=("auto", "cpu", "cuda"))
     precision: str = _setting(
         "float32",
@@ -134,12 +141,21 @@ def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     if isinstance(default, tuple):
         fine = isinstance(value, list) and all(isinstance(token, str) and token.strip() for token in value)
         return tuple(_require(fine, value, key, "its value", "a list of non-empty strings"))
-    _require(isinstance(value, str) and bool(value.strip()), value, key, value, "a non-empty string")
+    return _check_text(key, rules, value, Path if isinstance(default, Path) else str)
+
+
+def _check_text(key: str, rules: Any, value: Any, kind: type) -> Any:
+    syntax = rules.get("syntax")
+    may_be_empty = syntax in ("tile address", "any text")
+    fine = isinstance(value, str) and (may_be_empty or bool(value.strip()))
+    _require(fine, value, key, value, "a string" if may_be_empty else "a non-empty string")
     if "choices" in rules:
         _require(value in rules["choices"], value, key, value, "one of " + ", ".join(rules["choices"]))
-    if rules.get("syntax") == "rate":
+    if syntax == "rate":
         _check_rate(key, value)
-    return Path(value) if isinstance(default, Path) else value
+    if syntax == "tile address":
+        _check_tile_address(key, value)
+    return kind(value)
 
 
 def _check_number(key: str, default: float, rules: Any, value: Any) -> float:
@@ -157,6 +173,16 @@ def _check_rate(key: str, value: str) -> None:
         parse_many(value)
     except ValueError as error:
         raise BadParameter(f'Setting "{key}" is "{value}"; expected a rate such as "60 per minute".', key) from error
+
+
+def _check_tile_address(key: str, value: str) -> None:
+    has_places = all(f"{{{place}}}" in value for place in "xyz")
+    # The address becomes part of a header, where these would begin something else.
+    is_one_word = not any(sign.isspace() or sign in ";,'\"" for sign in value)
+    fine = not value or (value.startswith(("https://", "http://")) and has_places and is_one_word)
+    _require(
+        fine, value, key, value, "an address such as https://tiles.example.org/{z}/{x}/{y}.png, or an empty string"
+    )
 
 
 def _require(fine: bool, value: Any, key: str, found: object, expected: str) -> Any:

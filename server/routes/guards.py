@@ -19,7 +19,7 @@ OPEN_ENDPOINTS = frozenset(
 # These greet a new client, who may not have answered the question yet.
 GREETING_ENDPOINTS = frozenset({"pages.index", "human_check.show_question", "human_check.answer_question"})
 CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:{images}; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 
@@ -80,7 +80,10 @@ def _finish(response: Response) -> Response:
         response.set_cookie(
             COOKIE, client.id, max_age=COOKIE_LIFETIME_S, httponly=True, samesite="Lax", secure=request.is_secure
         )
-    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    origin = services().basemap.origin
+    policy = CONTENT_SECURITY_POLICY.format(images=f" {origin}" if origin else "")
+    response.headers.setdefault("Content-Security-Policy", policy)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "same-origin")
+    # Public tile servers refuse requests that do not say from which site they come; they learn its name, not more.
+    response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin" if origin else "same-origin")
     return response

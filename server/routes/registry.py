@@ -12,6 +12,7 @@ from flask_limiter.util import get_remote_address
 from server.routes import (
     annotation_files,
     annotation_layers,
+    basemap,
     checkpoints,
     health,
     human_check,
@@ -45,6 +46,7 @@ MODULES = (
     annotation_files,
     similar,
     checkpoints,
+    basemap,
 )
 COSTLY = frozenset(
     {

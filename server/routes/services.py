@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import cast
+from urllib.parse import urlsplit
 
 from flask import current_app
 
@@ -20,6 +21,27 @@ from server.uploads.receive import UploadLimits
 
 Predict = Callable[[Path, PromptRequest], PromptAnswer]
 EXTENSION = "segment_anything_rs"
+
+
+@dataclass(frozen=True)
+class Basemap:
+    """Web-Mercator tiles of another server, shown below rasters on request.
+
+    Attributes:
+        url: address with `{x}`, `{y}` and `{z}`; empty for none.
+        attribution: what its licence asks to be shown.
+    """
+
+    url: str
+    attribution: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host for a content security policy; empty for no map. `{s}`-style host parts become any host."""
+        scheme, host = urlsplit(self.url)[:2]
+        if "{" in host:
+            host = "*." + host.rpartition("}")[2].lstrip(".")
+        return f"{scheme}://{host}" if self.url else ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,7 @@ class Services:
     staging_folder: Path
     asks_question: bool
     api_tokens: tuple[str, ...]
+    basemap: Basemap
 
 
 def services() -> Services:
