@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from server import __version__
-from server.commands import checkpoints, evaluate, fetch, finetune, segment, serve, train_embedded
+from server.commands import build_dataset, checkpoints, evaluate, fetch, finetune, segment, serve, train_embedded
 from server.errors import UserError
 
 BAD_INPUT = 2
@@ -41,6 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     serve.add_arguments(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (segment, checkpoints, fetch, evaluate, finetune, train_embedded):
+    for module in (segment, checkpoints, fetch, build_dataset, evaluate, finetune, train_embedded):
         module.add_parser(commands)
     return parser

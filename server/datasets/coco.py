@@ -75,7 +75,7 @@ def open_annotated_images(images: Path, annotations: Path, options: ReadingOptio
         BadDataset: the file is not COCO, or the folder has none of its images.
         NotARaster: an image cannot be opened.
     """
-    content = _read_coco(annotations)
+    content = read_coco(annotations)
     categories = {row["id"]: str(row["name"]) for row in content["categories"]}
     class_names = tuple(dict.fromkeys(categories[number] for number in sorted(categories)))
     class_numbers = {number: class_names.index(name) + 1 for number, name in categories.items()}
@@ -102,7 +102,12 @@ def open_annotated_images(images: Path, annotations: Path, options: ReadingOptio
     return Dataset(sources, class_names, list(_tell_absent(annotations, named, found)))
 
 
-def _read_coco(path: Path) -> dict[str, Any]:
+def read_coco(path: Path) -> dict[str, Any]:
+    """Return the content of a COCO file.
+
+    Raises:
+        BadDataset: it cannot be read, or lacks one of the three lists.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from pyogrio import read_info
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import read
 from pyproj import CRS, Transformer
@@ -23,17 +24,18 @@ from server.rasters.coordinates import Bounds, Points
 from server.vectors.placement import Placement
 
 POLYGONS = (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON, shapely.GeometryType.GEOMETRYCOLLECTION)
+POINTS = (shapely.GeometryType.POINT, shapely.GeometryType.MULTIPOINT)
 
 
 @dataclass(frozen=True)
 class PolygonLayer:
-    """The polygons of one file.
+    """The polygons of one file, or the points where these were asked for, too.
 
     Attributes:
         path: the file; its first layer is used.
         crs: of its coordinates; None where it says none.
         class_names: of all polygons; None among values of the attribute is left out.
-        geometries: shapely polygons (N,), valid.
+        geometries: shapely polygons or points (N,), valid.
         class_numbers: int32 (N,), from 1; -1 where the polygon has no class.
     """
 
@@ -75,13 +77,28 @@ class PolygonLayer:
         )
 
 
-def read_polygon_layer(path: Path, class_attribute: str | None, class_name: str) -> PolygonLayer:
+def list_attributes(path: Path) -> list[str]:
+    """Return the names of the attributes in the first layer of a vector file.
+
+    Raises:
+        BadDataset: the file cannot be read.
+    """
+    try:
+        return [str(name) for name in read_info(path)["fields"]]
+    except (DataSourceError, DataLayerError) as error:
+        raise BadDataset(_tell_unreadable(path, error), "masks") from error
+
+
+def read_polygon_layer(
+    path: Path, class_attribute: str | None, class_name: str, *, with_points: bool = False
+) -> PolygonLayer:
     """Read the first layer of a vector file.
 
     Args:
         path: GeoJSON, GeoPackage, Shapefile or FlatGeobuf.
         class_attribute: that names the class of each polygon; None makes them all `class_name`.
         class_name: see above.
+        with_points: take points, too; otherwise they are left out.
 
     Raises:
         BadDataset: the file cannot be read, has no polygons or not that attribute.
@@ -89,16 +106,16 @@ def read_polygon_layer(path: Path, class_attribute: str | None, class_name: str)
     try:
         meta, _, encoded, columns = read(path)
     except (DataSourceError, DataLayerError) as error:
-        raise BadDataset(
-            f"{path.name} cannot be read as a vector file ({error}); expected GeoJSON, GeoPackage, Shapefile or "
-            "FlatGeobuf.",
-            "masks",
-        ) from error
+        raise BadDataset(_tell_unreadable(path, error), "masks") from error
     geometries = shapely.make_valid(shapely.force_2d(shapely.from_wkb(encoded)))
-    is_polygon = np.isin(shapely.get_type_id(geometries), POLYGONS) & (shapely.area(geometries) > 0)
-    if not is_polygon.any():
+    kinds = shapely.get_type_id(geometries)
+    is_taken = np.isin(kinds, POLYGONS) & (shapely.area(geometries) > 0)
+    if with_points:
+        is_taken |= np.isin(kinds, POINTS)
+    if not is_taken.any():
+        wanted = "neither polygon nor point" if with_points else "no polygon"
         raise BadDataset(
-            f"{path.name} holds {len(geometries)} features and no polygon; draw the outline of every object.", "masks"
+            f"{path.name} holds {len(geometries)} features and {wanted}; draw the outline of every object.", "masks"
         )
     names = _read_names(path, meta["fields"].tolist(), columns, class_attribute)
     class_names = (class_name,) if names is None else tuple(sorted({name for name in names if name is not None}))
@@ -106,7 +123,13 @@ def read_polygon_layer(path: Path, class_attribute: str | None, class_name: str)
         numbers = np.ones(len(geometries), np.int32)
     else:
         numbers = np.array([class_names.index(name) + 1 if name is not None else -1 for name in names], np.int32)
-    return PolygonLayer(path, _read_crs(meta["crs"]), class_names, geometries[is_polygon], numbers[is_polygon])
+    return PolygonLayer(path, _read_crs(meta["crs"]), class_names, geometries[is_taken], numbers[is_taken])
+
+
+def _tell_unreadable(path: Path, error: Exception) -> str:
+    return (
+        f"{path.name} cannot be read as a vector file ({error}); expected GeoJSON, GeoPackage, Shapefile or FlatGeobuf."
+    )
 
 
 def _read_names(

@@ -54,7 +54,7 @@ def open_outlined_images(images: Path, polygons: Path, options: ReadingOptions) 
         if not _overlaps(layer, placement, bounds):
             beside.append(_tell_bounds(path, layer, placement, bounds))
             continue
-        messages.update(dict.fromkeys(_tell_crs(layer, placement)))
+        messages.update(dict.fromkeys(tell_crs(layer, placement)))
         windows = open_image(path, key, images, options)
         sources += [LabelledWindow(image, labels, options.stretch) for image in windows]
     if not sources:
@@ -87,8 +87,8 @@ def _tell_bounds(path: Path, layer: PolygonLayer, placement: Placement, bounds: 
     )
 
 
-def _tell_crs(layer: PolygonLayer, placement: Placement) -> Iterator[str]:
-    """Yield what was done about the CRS."""
+def tell_crs(layer: PolygonLayer, placement: Placement) -> Iterator[str]:
+    """Yield a sentence about what is done about the CRS of polygons, if anything is."""
     if layer.crs is None or placement.crs is None:
         lacking = layer.path.name if layer.crs is None else "A raster"
         yield f"{lacking} has no CRS; its coordinates are taken to be those of the other side."

@@ -65,12 +65,14 @@ class Palette:
     """What the values of a class raster mean.
 
     Attributes:
-        names: of the classes by value, 1..255.
+        names: of the classes by value, 0..255.
         colours: red, green, blue, 0..255 each, of the same values.
+        background: value of pixels of no class, transparent and nodata.
     """
 
     names: Mapping[int, str]
     colours: Mapping[int, tuple[int, int, int]]
+    background: int = BACKGROUND
 
 
 class LabelCanvas:
@@ -129,8 +131,8 @@ class LabelCanvas:
     def write_cog(self, target: Path, check: Callable[[], None] = lambda: None) -> None:
         """Write what was painted as a cloud-optimised GeoTIFF and end the painting.
 
-        Nodata 0, overviews that never mix ids, georeferenced like the source: CRS and transform, ground control
-        points or rational polynomials, or nothing where the source has nothing.
+        Nodata is the background, overviews never mix ids, georeferenced like the source: CRS and transform, ground
+        control points or rational polynomials, or nothing where the source has nothing.
 
         Args:
             target: the file to write.
@@ -158,7 +160,7 @@ class LabelCanvas:
             height=self.height,
             count=1,
             dtype="int32" if self._palette is None else "uint8",
-            nodata=BACKGROUND,
+            nodata=BACKGROUND if self._palette is None else self._palette.background,
             sparse_ok=True,
             photometric="MINISBLACK" if self._palette is None else "PALETTE",
             **_TILED,
@@ -177,7 +179,7 @@ class LabelCanvas:
 def _write_palette(draft: DatasetWriter, palette: Palette) -> None:
     """Give values their colours, and tell their names in the metadata; the background is transparent."""
     opaque = {value: (*colour, 255) for value, colour in palette.colours.items()}
-    draft.write_colormap(1, {BACKGROUND: (0, 0, 0, 0), **opaque})
+    draft.write_colormap(1, {palette.background: (0, 0, 0, 0), **opaque})
     draft.update_tags(CLASSES=json.dumps(dict(palette.names), ensure_ascii=False))
 
 
