@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -12,6 +12,7 @@ from flask import Flask
 from shapely import MultiPolygon
 from sqlalchemy import Engine
 
+from server.annotations.edits import LayerEdit
 from server.annotations.store import AnnotationStore
 from server.cleaning.loop import CleaningThreads, Lifetimes
 from server.clients.human_check import HumanCheck
@@ -20,6 +21,7 @@ from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.database import open_database
 from server.jobs.execution import Task
+from server.jobs.prompts_task import Kept, PromptsTask
 from server.jobs.queue import LocalQueue
 from server.jobs.tasks import Segmenter, SegmentTask, SimilarTask
 from server.routes.registry import Rates, register_routes
@@ -29,6 +31,7 @@ from server.segmentation.engine import SegmentationEngine
 from server.segmentation.whole_raster.segmenting import LABELS
 from server.settings import REPOSITORY, Settings
 from server.uploads.receive import UploadLimits
+from server.vectors.annotated import ObjectFacts
 
 BACKGROUND = "segment_anything_rs_background"
 
@@ -141,9 +144,14 @@ def _make_tasks(rasters: RasterStore, annotations: AnnotationStore, segmenter: S
     def find_kept(raster_id: str) -> list[MultiPolygon]:
         return [item.facts.outline for item in annotations.read(raster_id).objects]
 
+    def keep(raster_id: str, objects: Sequence[ObjectFacts]) -> Kept:
+        state = annotations.apply(raster_id, LayerEdit("prompts", added=objects))
+        return Kept([item.id for item in state.objects], state.revision)
+
     return {
         "segment": SegmentTask(find_source, publish, segmenter),
         "similar": SimilarTask(find_result, find_kept, segmenter),
+        "prompts": PromptsTask(find_source, find_kept, keep, segmenter),
     }
 
 

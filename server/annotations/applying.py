@@ -67,7 +67,7 @@ def apply_edit(session: Session, layer: LayerRow, prepared: PreparedEdit, limits
         TooLarge: there would be more objects or vertices than allowed.
     """
     found = find_seen(session, layer, prepared.seen, [ObjectRow.created])
-    _check_count(layer, prepared.edit, limits.n_objects)
+    check_count(layer.n_objects, len(prepared.edit.added), len(prepared.edit.removed), limits.n_objects)
     earlier = from_json(layer.classes)
     names = (name for name in prepared.class_names if name is not None)
     table = extend_classes(earlier if prepared.classes is None else prepared.classes, names)
@@ -91,9 +91,14 @@ def apply_edit(session: Session, layer: LayerRow, prepared: PreparedEdit, limits
     trim_history(session, layer, limits)
 
 
-def _check_count(layer: LayerRow, edit: LayerEdit, max_objects: int) -> None:
-    n_objects = layer.n_objects + len(edit.added) - len(edit.removed)
-    if edit.added and n_objects > max_objects:
+def check_count(n_present: int, n_added: int, n_removed: int, max_objects: int) -> None:
+    """Refuse more objects than a layer may have.
+
+    Raises:
+        TooLarge: there would be too many.
+    """
+    n_objects = n_present + n_added - n_removed
+    if n_added and n_objects > max_objects:
         raise TooLarge(
             f"This raster would have {n_objects:,} annotated objects; at most {max_objects:,} are kept. "
             "Add fewer, or remove some first."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from server.annotations.applying import apply_edit, prepare_edit
+from server.annotations.applying import apply_edit, check_count, prepare_edit
 from server.annotations.changes import NEVER_EDITED, find_layer, read_layer, trim_removals
-from server.annotations.classes import from_json
+from server.annotations.classes import clean_class_name, extend_classes, from_json
 from server.annotations.edits import LayerEdit, LayerState, Limits, SeenObject
 from server.annotations.history import OBJECT_COLUMNS, exchange, find_step
 from server.annotations.seen import find_seen
@@ -47,6 +47,19 @@ class AnnotationStore:
         """Return how many objects the layer of a raster has."""
         with reading(self._engine) as session:
             return session.scalar(select(LayerRow.n_objects).where(LayerRow.raster_id == raster_id)) or 0
+
+    def check_room(self, raster_id: str, n_added: int, class_names: Collection[str]) -> None:
+        """Refuse what could not be added to a layer as it is now, before anyone works on it.
+
+        Raises:
+            BadParameter: a class name is none, or there would be too many classes.
+            TooLarge: there would be too many objects.
+        """
+        with reading(self._engine) as session:
+            layer = find_layer(session, raster_id)
+            n_present, table = (0, []) if layer is None else (layer.n_objects, from_json(layer.classes))
+        check_count(n_present, n_added, 0, self._limits.n_objects)
+        extend_classes(table, (clean_class_name(name) for name in class_names))
 
     def find(self, raster_id: str, seen: Sequence[SeenObject]) -> list[AnnotatedObject]:
         """Return objects in the order asked for.

@@ -15,6 +15,7 @@ from server.errors import WrongMoment
 from server.jobs.records import JobRecord
 from server.rasters.windows import PixelWindow
 from server.segmentation.class_mode.segmenting import ClassRequest
+from server.segmentation.many_prompts.answering import ManyPromptsRequest, ManyPromptsResult
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.similar.searching import SimilarRequest, SimilarResult
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
@@ -35,6 +36,10 @@ class Segmenter(Protocol):
 
     def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
         """Rank the objects of a result by their likeness to examples."""
+        ...
+
+    def answer_many(self, source: Path, request: ManyPromptsRequest, report: Report) -> ManyPromptsResult:
+        """Outline the objects of many prompts."""
         ...
 
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from server.routes.bodies import Body, CheckpointName, Coordinate, RasterName, RasterQuery, RgbIndex
+from server.routes.bodies import (
+    BandIndex,
+    Body,
+    CheckpointName,
+    Coordinate,
+    PromptSpace,
+    RasterName,
+    RasterQuery,
+    RgbIndex,
+)
+from server.segmentation.many_prompts.placed import MAX_PROMPTS
 from server.vectors.annotated import Source
 
 # Outlines of some hundred objects with many corners each.
 MAX_ANNOTATION_BYTES = 64 * 2**20
+# Thousands of boxes with all digits of their degrees.
+MAX_PROMPTS_BYTES = 4 * 2**20
 MAX_OBJECTS = 100_000
 ObjectId = Annotated[int, Field(ge=1)]
 Revision = Annotated[int, Field(ge=1, description="The object's `revision` as it was read; 409 when it is older.")]
@@ -116,6 +129,45 @@ class ImportQuery(RasterQuery):
     """`POST /annotations/import`."""
 
     since: KnownRevision
+    take_as: Literal["objects", "boxes", "points"] = Field(
+        default="objects",
+        alias="as",
+        description="What the outlines of the file become: objects, or prompts of a job, boxes around them or points "
+        "inside them. Points in the file become points. The fields below belong to prompts.",
+    )
+    r: BandIndex | None = None
+    g: BandIndex | None = None
+    b: BandIndex | None = None
+    checkpoint: CheckpointName
+
+
+class SentPrompt(Body):
+    """A prompt that means one object: a point or a box."""
+
+    point: list[Coordinate] | None = Field(
+        default=None, min_length=2, max_length=2, description="A point inside the object: x, y."
+    )
+    box: list[Coordinate] | None = Field(
+        default=None, min_length=4, max_length=4, description="A box around the object: x0, y0, x1, y1."
+    )
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        """Refuse a prompt that is both, or neither."""
+        if (self.point is None) == (self.box is None):
+            raise PydanticCustomError("prompt_kind", "expected either a point or a box")
+        return self
+
+
+class PromptsBody(Body):
+    """`POST /annotations/prompts`."""
+
+    raster: RasterName
+    prompts: list[SentPrompt] = Field(min_length=1, max_length=MAX_PROMPTS, description="Each means one object.")
+    space: PromptSpace
+    rgb_index: RgbIndex
+    checkpoint: CheckpointName
+    class_name: ClassName = Field(alias="class")
 
 
 class PromoteBody(Body):

@@ -9,18 +9,24 @@ from flask import Blueprint, Response, g, request, send_file
 
 from server.annotations.edits import LayerEdit
 from server.annotations.promotion import read_automatic_objects
+from server.clients.rasters import RasterEntry
 from server.errors import BadParameter, WrongMoment
+from server.rasters.opening import open_raster
 from server.routes.annotation_bodies import AnnotationDownloadQuery, ImportQuery, PromoteBody
 from server.routes.annotation_layers import LAYER, answer_layer, place
-from server.routes.bodies import read_body, read_query
+from server.routes.annotation_prompts import submit_prompts
+from server.routes.bodies import chosen_bands, read_body, read_query
 from server.routes.documentation import Operation, documented
 from server.routes.guards import current_client
+from server.routes.job_answers import answer_job
 from server.routes.rasters import find_raster
 from server.routes.results import find_result
 from server.routes.services import services
 from server.routes.uploads import staged_files
+from server.segmentation.many_prompts.placed import GivenPrompt, place_prompts
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
-from server.vectors.exchange import Layer, read_annotations, write_annotations
+from server.vectors.exchange import Layer, read_annotations, read_boxes, read_points, write_annotations
+from server.vectors.placement import read_placement
 
 blueprint = Blueprint("annotation_files", __name__)
 # format -> (file name ending, media type)
@@ -37,18 +43,40 @@ DOWNLOADS = {
 
 
 @blueprint.post("/annotations/import")
-@documented(Operation(LAYER, query=ImportQuery, upload="file"))
+@documented(
+    Operation(
+        {
+            200: ("What the layer has, or the result of the job of the prompts.", "application/json"),
+            202: ("Queued; follow `Location`.", "application/json"),
+        },
+        query=ImportQuery,
+        upload="file",
+    )
+)
 def import_annotations() -> Response:
-    """Take objects from a file into the layer."""
+    """Take objects from a file into the layer, or outline what its boxes or points show."""
     query = read_query(ImportQuery)
     entry = find_raster(query.raster)
     with services().rasters.reserve(current_client(), request.content_length or 0):
         staged = staged_files()
         if len(staged) > 1:
             raise BadParameter(f"{len(staged)} files arrived; expected one in the field `file`.", "file")
+        if query.take_as != "objects":
+            return _import_prompts(staged[0].path, entry, query)
         imported = read_annotations(staged[0].path, entry.source)
     state = services().annotations.apply(entry.id, LayerEdit("import", added=imported.objects), query.since)
     return answer_layer(state, place(entry), imported.notes)
+
+
+def _import_prompts(file: Path, entry: RasterEntry, query: ImportQuery) -> Response:
+    """Queue the job of the boxes or points of a file; `notes` in the answer say what was done with them."""
+    found = (read_boxes if query.take_as == "boxes" else read_points)(file, entry.source)
+    given = [GivenPrompt(*prompt) for prompt in zip(found.places, found.class_names, strict=True)]
+    with open_raster(entry.source) as raster:
+        placed = place_prompts(given, "pixel", read_placement(raster), (raster.width, raster.height), "file")
+    bands = chosen_bands(query.r, query.g, query.b)
+    record = submit_prompts(entry, placed, None if bands is None else list(bands), query.checkpoint)
+    return answer_job(record, notes=list(found.notes))
 
 
 @blueprint.post("/annotations/promote")

@@ -21,6 +21,13 @@ RgbIndex = Annotated[
 CheckpointName = Annotated[str | None, Field(default=None, max_length=200, description="One of `/checkpoints`.")]
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 Prompt = Annotated[list[Coordinate], Field(min_length=3, max_length=3)]
+PromptSpace = Annotated[
+    Literal["pixel", "map"],
+    Field(
+        default="pixel",
+        description="Pixels, or longitude and latitude; both are pixels where the raster has no place on Earth.",
+    ),
+]
 Stretch = Literal["percentile", "minmax", "none"]
 MaxSize = Annotated[int, Field(ge=16, le=8192, description="Longest side of the answer in pixels.")]
 Alpha = Annotated[float, Field(ge=0.0, le=1.0, description="Opacity of the objects; 1 hides the image below.")]
@@ -105,10 +112,11 @@ class PredictBody(Body):
     )
     previous: str | None = Field(default=None, max_length=200, description="Id of the mask to be corrected.")
     multimask: bool = Field(default=True, description="Three masks of different extent instead of one.")
-    space: Literal["pixel", "map"] = Field(
-        default="pixel",
-        description="Pixels, or longitude and latitude; both are pixels where the raster has no place on Earth.",
+    keep: bool = Field(
+        default=True,
+        description="The masks may be corrected later. For previews send false: they get no id, and push out no mask.",
     )
+    space: PromptSpace
     rgb_index: RgbIndex
     checkpoint: CheckpointName
 
@@ -187,15 +195,22 @@ def _validate(model: type[Model], values: Mapping[str, object]) -> Model:
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else None
-        raise BadParameter(_sentence(model, field, first["type"], first["msg"], first["input"]), field) from error
+        place = _tell_place(first["loc"])
+        raise BadParameter(_sentence(model, place, first["type"], first["msg"], first["input"]), field) from error
 
 
-def _sentence(model: type[BaseModel], field: str | None, kind: str, reason: str, found: object) -> str:
+def _tell_place(steps: tuple[str | int, ...]) -> str:
+    """Return where in a body something is, as in `add[3].class`; numbers count from 0."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+
+
+def _sentence(model: type[BaseModel], place: str, kind: str, reason: str, found: object) -> str:
     if kind == "extra_forbidden":
-        return f'Unknown field "{field}"; known are {", ".join(sorted(model.model_fields))}.'
+        known = "" if "." in place else f"; known are {', '.join(sorted(model.model_fields))}"
+        return f'Unknown field "{place}"{known}.'
     if kind == "missing":
-        return f'Field "{field}" is missing.'
-    return f'Field "{field}" is {str(found)[:80]!r}: {reason[0].lower()}{reason[1:]}.'
+        return f'Field "{place}" is missing.'
+    return f'Field "{place}" is {str(found)[:80]!r}: {reason[0].lower()}{reason[1:]}.'
 
 
 def chosen_bands(r: int | None, g: int | None, b: int | None) -> tuple[int, int, int] | None:

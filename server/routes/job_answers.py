@@ -9,14 +9,19 @@ from server.routes.errors import answer_failed_job
 from server.routes.services import services
 
 
-def answer_job(record: JobRecord) -> Response:
-    """Return the answer to a job that was just submitted: its result, or 202 with the address to follow."""
+def answer_job(record: JobRecord, **told: object) -> Response:
+    """Return the answer to a job that was just submitted: its result, or 202 with the address to follow.
+
+    Args:
+        record: the job.
+        told: further fields of the answer.
+    """
     if "respond-async" not in request.headers.get("Prefer", "").lower():
         record = _wait(record)
     if record.state == "failed" and record.error is not None:
         return answer_failed_job(record.error)
     finished = record.state not in ("queued", "running")
-    response = jsonify({**(record.result or {}), **record.to_json()})
+    response = jsonify({**(record.result or {}), **record.to_json(), **told})
     response.status_code = 200 if finished else 202
     if not finished:
         response.headers["Location"] = f"/jobs/{record.job}"

@@ -29,6 +29,7 @@ def predict() -> Response:
         owner=Owner(current_client().id, entry.id, choose_checkpoint(body.checkpoint)),
         previous=body.previous,
         multimask=body.multimask,
+        keep=body.keep,
     )
     answer = services().predict(entry.source, request)
     return jsonify(masks=[_describe(mask) for mask in answer.masks], window=list(answer.window))

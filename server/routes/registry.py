@@ -12,6 +12,7 @@ from flask_limiter.util import get_remote_address
 from server.routes import (
     annotation_files,
     annotation_layers,
+    annotation_prompts,
     basemap,
     checkpoints,
     health,
@@ -44,6 +45,7 @@ MODULES = (
     results,
     annotation_layers,
     annotation_files,
+    annotation_prompts,
     similar,
     checkpoints,
     basemap,
@@ -55,6 +57,7 @@ COSTLY = frozenset(
         "segment.segment",
         "similar.find_similar_objects",
         "annotation_files.import_annotations",
+        "annotation_prompts.outline_prompts",
     }
 )
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.segmentation.class_mode.looking import ClassNetwork
 from server.segmentation.class_mode.segmenting import ClassRequest, segment_class
+from server.segmentation.many_prompts.answering import ManyPromptsRequest, ManyPromptsResult, answer_many
 from server.segmentation.model_store import ModelStore
 from server.segmentation.progress import Report
 from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
@@ -48,6 +49,10 @@ class SegmentationEngine:
         """Rank the objects of `labels` by their likeness to examples; see `find_similar` for everything else."""
         return find_similar(source, labels, request, self._make_feature_network, report)
 
+    def answer_many(self, source: Path, request: ManyPromptsRequest, report: Report) -> ManyPromptsResult:
+        """Outline the objects of many prompts; see `answer_many` for everything else."""
+        return answer_many(source, request, self._make_patient, report)
+
     def predict(self, source: Path, request: PromptRequest) -> PromptAnswer:
         """Return the masks of prompts on `source` while jobs stand back; see `answer_prompts` for everything else."""
         return answer_prompts(source, request, self._make_prompted, self._memory)
@@ -56,6 +61,14 @@ class SegmentationEngine:
         from server.segmentation.prompting.network import SharedNetwork  # torch comes with the first use
 
         return SharedNetwork(self._store.make_predictor(checkpoint), self._store.click_turn)
+
+    def _make_patient(self, checkpoint: str, check: Callable[[], None]) -> PromptedNetwork:
+        self._store.load_while_checking(checkpoint, check)
+        from server.segmentation.many_prompts.turns import patient_turn  # torch comes with the first use
+        from server.segmentation.prompting.network import SharedNetwork
+
+        predictor = self._store.make_predictor(checkpoint)
+        return SharedNetwork(predictor, lambda: patient_turn(predictor.model, self._store.job_turn(check), check))
 
     def _make_class_network(self, checkpoint: str, check: Callable[[], None]) -> ClassNetwork:
         self._store.load_while_checking(checkpoint, check)

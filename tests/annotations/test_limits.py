@@ -98,3 +98,20 @@ def test_changes_are_found_by_index(store, engine, raster_id):
     assert any("annotation_objects_by_revision (layer=? AND revision>?)" in plan for plan in plans)
     assert any("annotation_removals_by_revision (layer=? AND revision>?)" in plan for plan in plans)
     assert not any(plan.startswith("SCAN") for plan in plans)
+
+
+def test_room_is_checked_before_anything_is_added(engine, raster_id):
+    store = AnnotationStore(engine, Limits(n_objects=3))
+    store.check_room(raster_id, 3, ["roof"])
+    with pytest.raises(TooLarge, match="4 annotated objects; at most 3"):
+        store.check_room(raster_id, 4, [])
+    store.apply(raster_id, roofs(0, 10))
+    with pytest.raises(TooLarge, match="4 annotated objects; at most 3"):
+        store.check_room(raster_id, 2, [])
+    with pytest.raises(BadParameter, match="0 visible characters"):
+        store.check_room(raster_id, 1, [" "])
+    names = [f"class {number}" for number in range(255)]
+    with pytest.raises(BadParameter, match="256 classes"):
+        store.check_room(raster_id, 1, names)
+    store.check_room(raster_id, 1, [*names[:254], "roof"])
+    assert len(store.read(raster_id).classes) == 1

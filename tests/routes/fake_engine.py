@@ -9,6 +9,7 @@ from threading import Event
 import numpy as np
 
 from server.segmentation.class_mode.segmenting import ClassRequest, segment_class
+from server.segmentation.many_prompts.answering import ManyPromptsRequest, ManyPromptsResult, answer_many
 from server.segmentation.mask_records import MaskRecord, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.progress import Report
@@ -69,7 +70,7 @@ class FakeEngine:
     """Segments like the real engine, with a generator that needs no network; may be held for tests of progress."""
 
     def __init__(self) -> None:
-        self.requests: list[SegmentRequest | ClassRequest] = []
+        self.requests: list[SegmentRequest | ClassRequest | ManyPromptsRequest] = []
         self.asked: list[PromptRequest] = []
         self._memory = PromptMemory(EarlierMasks(1 << 20), PatchCache(1 << 20))
         self.failure: Exception | None = None
@@ -93,7 +94,11 @@ class FakeEngine:
     def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
         return find_similar(source, labels, request, lambda _checkpoint, _check: Brightness(), report)
 
-    def _wait(self, request: SegmentRequest | ClassRequest, report: Report) -> None:
+    def answer_many(self, source: Path, request: ManyPromptsRequest, report: Report) -> ManyPromptsResult:
+        self._wait(request, report)
+        return answer_many(source, request, lambda _checkpoint, _check: BrightAreas(), report)
+
+    def _wait(self, request: SegmentRequest | ClassRequest | ManyPromptsRequest, report: Report) -> None:
         self.requests.append(request)
         while not self._may_run.wait(0.02):
             report(0.25, "held by the test")

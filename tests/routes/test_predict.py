@@ -90,6 +90,11 @@ def test_a_mask_is_corrected(client, make_raster):
     assert one["area_px"] == 96
 
 
+def test_a_preview_has_no_id(scene):
+    preview = predict(scene, points=[CLICK], keep=False).get_json()["masks"]
+    assert [mask["id"] for mask in preview] == [None] * len(preview) != []
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

@@ -32,6 +32,8 @@ class PromptRequest:
         owner: may go on from the masks; names the checkpoint.
         previous: id of an earlier mask to be corrected; None for a new one.
         multimask: three masks of different extent; False for the best one alone.
+        keep: the masks may be corrected later; False for a look at what a click would find, of which there may be
+            hundreds a minute: they must not push out the masks that are being worked on.
     """
 
     given: GivenPrompts
@@ -39,6 +41,7 @@ class PromptRequest:
     owner: Owner
     previous: str | None = None
     multimask: bool = True
+    keep: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,14 @@ class PromptedMask:
     """One mask.
 
     Attributes:
-        id: to be sent as `previous` with the next click.
+        id: to be sent as `previous` with the next click; None for a mask that is not kept.
         predicted_iou: the network's own rating, 0..1.
         area_px: pixels of the raster.
         area_m2: geodesic; None where the raster has no place on Earth.
         feature: GeoJSON; see `make_feature`.
     """
 
-    id: str
+    id: str | None
     predicted_iou: float
     area_px: int
     area_m2: float | None
@@ -111,12 +114,13 @@ def answer_prompts(
         viewer = PromptViewer(reader, network, Looks(*size, network.input_size), prompts, previous)
         look, found = viewer.look_until_whole(multimask=request.multimask)
         drawn = [(item, draw_mask(item.mask, item.seen, network.mask_threshold, reader)) for item in found]
-    masks = [_describe(item, mask, placement, request.owner, memory.masks) for item, mask in drawn if mask is not None]
+    earlier = memory.masks if request.keep else None
+    masks = [_describe(item, mask, placement, request.owner, earlier) for item, mask in drawn if mask is not None]
     return PromptAnswer(masks, look.window)
 
 
 def _describe(
-    found: FoundMask, drawn: DrawnMask, placement: Placement, owner: Owner, earlier: EarlierMasks
+    found: FoundMask, drawn: DrawnMask, placement: Placement, owner: Owner, earlier: EarlierMasks | None
 ) -> PromptedMask:
     outline = outline_mask(drawn.mask, drawn.corner_xy, drawn.scale_xy)
     area_px, area_m2 = round(outline.area), placement.measure_m2(outline)
@@ -129,6 +133,6 @@ def _describe(
         "source": SOURCE,
         "checkpoint": owner.checkpoint,
     }
-    mask_id = earlier.keep(owner, found.seen)
+    mask_id = None if earlier is None else earlier.keep(owner, found.seen)
     feature = make_feature(outline, placement, properties)
     return PromptedMask(mask_id, found.predicted_iou, area_px, area_m2, feature)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -99,6 +99,11 @@ def clean_text(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()[:MAX_TEXT].strip()
 
 
+def is_coordinate(value: Any) -> bool:
+    """Tell whether a value from a file is a number that coordinates can have."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
+
+
 def _shorten(value: float) -> float:
     """Return a number of pixels for a text: whole where it is whole."""
     rounded = round(value, PIXEL_DIGITS)
@@ -124,7 +129,7 @@ def _read_point(value: Any) -> tuple[float, float] | None:
             return None
     if not isinstance(value, Sequence) or len(value) != 2:
         return None
-    if not all(type(part) in (int, float) and math.isfinite(part) for part in value):
+    if not all(is_coordinate(part) for part in value):
         return None
     x, y = value
     return float(x), float(y)

@@ -22,6 +22,7 @@ from server.vectors.exchange.found import FIELD, MAX_FEATURES, FoundFeatures, ch
 
 POLYGON_TYPES = frozenset(["POLYGON", "MULTIPOLYGON", "CURVEPOLYGON", "MULTISURFACE", "SURFACE"])
 MIXED_TYPES = frozenset(["GEOMETRY", "GEOMETRYCOLLECTION", "GEOMCOLLECTION"])
+POINT_TYPES = frozenset(["POINT", "MULTIPOINT"])
 # An outline of a million corners.
 MAX_VALUE_BYTES = 16 * 2**20
 # A small file may answer with much: default values and computed columns cost it nothing.
@@ -52,7 +53,7 @@ class _Layer:
 
 
 def read_geopackage(file: Path) -> FoundFeatures:
-    """Read the first layer of polygons; views are never asked, whatever they would answer.
+    """Read the first layer of polygons, else of points; views are never asked, whatever they would answer.
 
     Raises:
         BadParameter: the file is broken, no GeoPackage, or has no such layer.
@@ -137,13 +138,13 @@ def _list_layers(connection: sqlite3.Connection) -> list[_Layer]:
 
 
 def _choose(layers: Sequence[_Layer]) -> _Layer:
-    """Return the first layer that says it has polygons, else the first that may have some."""
-    for kinds in (POLYGON_TYPES, MIXED_TYPES):
+    """Return the first layer that says it has polygons, else the first that may have some, else one of points."""
+    for kinds in (POLYGON_TYPES, MIXED_TYPES, POINT_TYPES):
         for layer in layers:
             if layer.geometry_type.upper() in kinds:
                 return layer
     found = ", ".join(f'"{layer.table}" ({layer.geometry_type})' for layer in layers[:10]) or "no table with geometry"
-    raise BadParameter(f"The GeoPackage holds {found}; expected a layer of polygons, not a view.", FIELD)
+    raise BadParameter(f"The GeoPackage holds {found}; expected a layer of polygons or points, not a view.", FIELD)
 
 
 def _read_crs(connection: sqlite3.Connection, srs_id: int) -> CRS | None:

@@ -18,8 +18,8 @@ from server.vectors.exchange.found import FIELD, FoundFeatures, RasterSpace, che
 
 # Parsed JSON takes up to twenty times the memory of its text.
 MAX_JSON_BYTES = 64 * 2**20
-OUTLINES = ("Polygon", "MultiPolygon", "GeometryCollection")
-GEOMETRIES = (*OUTLINES, "Point", "MultiPoint", "LineString", "MultiLineString")
+READ = ("Polygon", "MultiPolygon", "GeometryCollection", "Point", "MultiPoint")
+GEOMETRIES = (*READ, "LineString", "MultiLineString")
 _BROKEN = (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 # "EPSG:32650", "urn:ogc:def:crs:EPSG::32650", "urn:ogc:def:crs:OGC:1.3:CRS84"
 _CRS_NAME = re.compile(r"(?:urn:ogc:def:crs:)?(EPSG|OGC|ESRI|IAU)(?::[\d.]*)?:(\w+)", re.IGNORECASE)
@@ -93,9 +93,9 @@ def _parse(geometry: Any) -> shapely.Geometry | None:
     """Return a geometry of any type, None where it is absent or broken."""
     if not isinstance(geometry, dict):
         return None
-    if geometry.get("type") not in OUTLINES:
-        # Which one does not matter: it has no area.
-        return shapely.Point()
+    if geometry.get("type") not in READ:
+        # Which one does not matter: nothing is made of it.
+        return shapely.LineString()
     try:
         return shapely.force_2d(shapely.geometry.shape(geometry))
     except _BROKEN:

@@ -37,3 +37,19 @@ class ImportedObjects:
 
     objects: Sequence[ObjectFacts]
     notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ImportedPlaces:
+    """What a file brought, as places that somebody could have pointed at.
+
+    Attributes:
+        places: at least one, in pixels of the raster: x, y of a point inside an object, or x0, y0, x1, y1 of the box
+            around it.
+        class_names: of the objects; None where the file says none.
+        notes: as in `ImportedObjects`.
+    """
+
+    places: Sequence[tuple[float, ...]]
+    class_names: Sequence[str | None]
+    notes: Sequence[str]

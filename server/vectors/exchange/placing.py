@@ -51,7 +51,7 @@ def place_features(found: FoundFeatures, space: RasterSpace) -> PlacedFeatures:
     Raises:
         BadParameter: the file cannot be brought onto the raster at all, or has too many corners.
     """
-    move, notes = _find_way(found, space)
+    move, notes = find_way(found, space)
     given = np.empty(len(found.geometries), dtype=object)
     given[:] = found.geometries
     polygons, simple = _choose(given)
@@ -99,8 +99,12 @@ def _move(geometries: NDArray[np.object_], move: Move) -> NDArray[np.object_]:
     return moved
 
 
-def _find_way(found: FoundFeatures, space: RasterSpace) -> tuple[Move, list[str]]:
-    """Return the way from coordinates of the file to pixels, and what has to be said about it."""
+def find_way(found: FoundFeatures, space: RasterSpace) -> tuple[Move, list[str]]:
+    """Return the way from coordinates of a file to pixels of the raster, and what has to be said about it.
+
+    Raises:
+        BadParameter: there is none.
+    """
     placement = space.placement
     if found.in_pixels:
         return lambda points: points, []

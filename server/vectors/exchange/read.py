@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 
 from server.errors import BadParameter
-from server.vectors.exchange.attributes import read_facts
+from server.vectors.exchange.attributes import is_coordinate, read_facts
 from server.vectors.exchange.class_names import find_class_names
 from server.vectors.exchange.found import FIELD, FoundFeatures, RasterSpace, read_space
 from server.vectors.exchange.gdal_reading import read_flatgeobuf, read_shapefile
 from server.vectors.exchange.geopackage_reading import read_geopackage
 from server.vectors.exchange.json_reading import read_json
-from server.vectors.exchange.layer import ImportedObjects
+from server.vectors.exchange.layer import ImportedObjects, ImportedPlaces
 from server.vectors.exchange.placing import place_features
+from server.vectors.exchange.placing_points import is_point, place_points
 from server.vectors.exchange.recognition import recognise
+
+TOO_THIN = "Left out, because they are thinner than a pixel"
+LEAST_SIDE_PX = 1.0
 
 
 def read_annotations(file: Path, raster: Path) -> ImportedObjects:
@@ -42,13 +53,79 @@ def read_annotations(file: Path, raster: Path) -> ImportedObjects:
     space = read_space(raster)
     found = _read(file, space)
     placed = place_features(found, space)
-    if not placed.outlines:
-        reasons = " ".join(placed.notes) or "It holds no features."
-        raise BadParameter(f"The file holds no outline on this raster. {reasons}", FIELD)
+    _check_any(placed.outlines, "outline", placed.notes)
     rows = [found.rows[index] for index in placed.indexes]
     names, notes = find_class_names(rows)
     objects = [read_facts(*facts) for facts in zip(placed.outlines, rows, names, strict=True)]
     return ImportedObjects(objects, [*found.notes, *placed.notes, *notes])
+
+
+def read_boxes(file: Path, raster: Path) -> ImportedPlaces:
+    """Read the boxes around the outlines of a file, and those that COCO has instead of an outline.
+
+    See `read_annotations` for everything else.
+    """
+    space = read_space(raster)
+    found = _read(file, space)
+    if found.in_pixels:
+        found = replace(found, geometries=list(map(_outline_or_box, found.geometries, found.rows)))
+    placed = place_features(found, space)
+    bounds = shapely.bounds(np.array(placed.outlines, dtype=object)).reshape(-1, 4)
+    is_wide = (bounds[:, 2:] - bounds[:, :2]).min(axis=1) >= LEAST_SIDE_PX
+    n_thin = int((~is_wide).sum())
+    notes = [*placed.notes, *([f"{TOO_THIN}: {n_thin:,}."] if n_thin else [])]
+    indexes = np.array(placed.indexes, np.int64)[is_wide]
+    return _name_places("outline", bounds[is_wide], found, indexes, notes)
+
+
+def read_points(file: Path, raster: Path) -> ImportedPlaces:
+    """Read the points of a file, and one inside each of its outlines; see `read_annotations` for everything else."""
+    space = read_space(raster)
+    found = _read(file, space)
+    points = place_points(found, space)
+    # What is a point is none of the outlines that cannot be read.
+    outlines = np.flatnonzero(~is_point(found))
+    placed = place_features(_choose(found, outlines.tolist()), space)
+    inside = shapely.get_coordinates(shapely.point_on_surface(np.array(placed.outlines, dtype=object)))
+    indexes = [*points.indexes, *(outlines[index] for index in placed.indexes)]
+    order = np.argsort(indexes, kind="stable")
+    places = np.concatenate([points.points_xy, inside])[order]
+    notes = dict.fromkeys([*points.notes, *placed.notes])
+    return _name_places("point or outline", places, found, np.array(indexes, np.int64)[order], notes)
+
+
+def _outline_or_box(outline: shapely.Geometry | None, row: Mapping[str, Any]) -> shapely.Geometry | None:
+    """Return the outline; without one the box x, y, width, height among the attributes, None where there is none."""
+    box = row.get("bbox")
+    if outline is not None or not isinstance(box, list) or len(box) != 4:
+        return outline
+    if not all(is_coordinate(number) for number in box):
+        return None
+    x, y, width, height = box
+    return shapely.box(x, y, x + width, y + height)
+
+
+def _name_places(
+    what: str, places: NDArray[np.float64], found: FoundFeatures, indexes: NDArray[np.int64], notes: Iterable[str]
+) -> ImportedPlaces:
+    """Return places with the classes of the features they come from."""
+    _check_any(places, what, notes)
+    names, more = find_class_names([found.rows[index] for index in indexes.tolist()])
+    return ImportedPlaces([tuple(place) for place in places.tolist()], names, [*found.notes, *notes, *more])
+
+
+def _choose(found: FoundFeatures, indexes: Sequence[int]) -> FoundFeatures:
+    return replace(
+        found,
+        geometries=[found.geometries[index] for index in indexes],
+        rows=[found.rows[index] for index in indexes],
+    )
+
+
+def _check_any(places: Sized, what: str, notes: Iterable[str]) -> None:
+    if not len(places):
+        reasons = " ".join(notes) or "It holds no features."
+        raise BadParameter(f"The file holds no {what} on this raster. {reasons}", FIELD)
 
 
 def _read(file: Path, space: RasterSpace) -> FoundFeatures:

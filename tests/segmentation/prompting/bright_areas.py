@@ -105,7 +105,8 @@ class Asker:
         owner: Owner = OWNER,
         previous: str | None = None,
         multimask: bool = False,
+        keep: bool = True,
     ) -> PromptAnswer:
         given = GivenPrompts(points, box, space)  # type: ignore[arg-type]
-        request = PromptRequest(given, (1, 2, 3), owner, previous, multimask)
+        request = PromptRequest(given, (1, 2, 3), owner, previous, multimask, keep)
         return answer_prompts(source, request, lambda _checkpoint: self.network, self.memory)

@@ -214,6 +214,16 @@ def test_nobody_goes_on_from_the_mask_of_another(ask: Any, make_raster: MakeRast
         assert caught.value.field == "previous"
 
 
+def test_previews_push_out_no_mask(ask: Any, make_raster: MakeRaster) -> None:
+    source = make_raster(bands=draw_spots((64, 48), (10, 10, 8, 8)))
+    first = ask(source, (12, 12, 1)).masks[0]
+    n_bytes = ask.memory.masks.n_bytes
+    (preview,) = ask(source, (13, 12, 1), keep=False).masks
+    assert (preview.id, preview.area_px) == (None, first.area_px)
+    assert ask.memory.masks.n_bytes == n_bytes
+    assert ask(source, (14, 12, 1), previous=first.id, keep=False).masks[0].id is None
+
+
 def test_wrong_prompts_wake_no_network(make_raster: MakeRaster, ask: Any) -> None:
     ask.network = None
     with pytest.raises(BadParameter):

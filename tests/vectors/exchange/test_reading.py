@@ -230,7 +230,7 @@ def test_too_many_classes_are_none(rasters: Rasters, tmp_path: Path) -> None:
     assert 'The column "name" has 256 different values' in imported.notes[0]
 
 
-@pytest.mark.parametrize("value", [None, "0.5", -1, 1.5, True, [0.5], float("nan")])
+@pytest.mark.parametrize("value", [None, "0.5", -1, 1.5, True, [0.5], [10**400, 1], float("nan")])
 def test_odd_values_of_our_columns_are_left_alone(rasters: Rasters, value: Any, tmp_path: Path) -> None:
     odd = dict.fromkeys(("predicted_iou", "stability_score", "point", "source", "checkpoint"), value)
     (found,) = pixels(tmp_path, rasters["nothing"], [feature(polygon(SQUARE), **odd)]).objects
