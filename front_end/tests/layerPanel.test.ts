@@ -17,6 +17,7 @@ import { i18n } from 'src/i18n'
 import { useAnnotationsStore } from 'src/stores/annotations'
 import { useClassTableStore } from 'src/stores/classTable'
 import { useEditingStore } from 'src/stores/editing'
+import { useImportsStore } from 'src/stores/imports'
 import { useLayerStore } from 'src/stores/layer'
 import { useNoticesStore } from 'src/stores/notices'
 import { usePanelStore } from 'src/stores/panel'
@@ -94,14 +95,17 @@ describe('LayerSection', () => {
     const file = new File(['{}'], 'roofs.GeoJSON')
     Object.defineProperty(input.element, 'files', { configurable: true, value: [file] })
     await input.trigger('change')
+    await useImportsStore().take('objects')
     await settle()
     expect(wrapper.get('[data-test=import-notes]').text()).toContain('2 points were left out.')
     const section = wrapper.get('[data-test=annotation-layer]')
     await section.trigger('dragover')
     expect(wrapper.get('[data-test=annotation-place]').text()).toBe('Drop to import')
     await section.trigger('drop', { dataTransfer: { files: [file] } })
+    await useImportsStore().take('objects')
     await settle()
     await section.trigger('drop', { dataTransfer: { files: [new File([], 'scene.tif')] } })
+    expect(useImportsStore().file).toBeNull()
     expect(server.sent.map((item) => item.path)).toEqual([
       '/annotations/import?raster=a.tif',
       '/annotations/import?raster=a.tif',

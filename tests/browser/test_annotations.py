@@ -66,6 +66,12 @@ def open_scene(page: Page, server: ServerProcess, path: Path) -> None:
     page.get_by_test_id("tab-objects").click()
 
 
+def import_file(page: Page, path: Path, kind: str = "objects") -> None:
+    """Choose a file with outlines and say what they are for: "objects", "boxes" or "points"."""
+    page.get_by_test_id("annotation-import-input").set_input_files(path)
+    page.get_by_test_id(f"import-{kind}").click()
+
+
 def expect_count(page: Page, n_objects: int) -> None:
     expect(page.get_by_test_id("annotation-count")).to_have_attribute("data-count", str(n_objects), timeout=20_000)
 
@@ -93,7 +99,7 @@ def test_imported_objects_are_classified_edited_undone_and_downloaded(
 ):
     open_scene(page, server, make_raster("houses.tif", draw_scene(), crs="EPSG:32650", nodata=0))
     houses = write_houses(tmp_path / "houses.geojson", HOUSES, "EPSG:3857")
-    page.get_by_test_id("annotation-import-input").set_input_files(houses)
+    import_file(page, houses)
     expect_count(page, 4)
     expect(page.get_by_test_id("import-notes")).to_contain_text("3857")
     wait_for_map(page)
@@ -160,9 +166,7 @@ def test_two_tabs_see_each_others_changes(server, page, make_raster, tmp_path: P
     other.goto(server.url)
     wait_for_map(other)
     other.get_by_test_id("tab-objects").click()
-    page.get_by_test_id("annotation-import-input").set_input_files(
-        write_houses(tmp_path / "houses.geojson", HOUSES, "EPSG:4326")
-    )
+    import_file(page, write_houses(tmp_path / "houses.geojson", HOUSES, "EPSG:4326"))
     expect_count(page, 4)
     other.bring_to_front()
     other.evaluate("window.dispatchEvent(new Event('focus'))")
@@ -178,9 +182,7 @@ def test_two_tabs_see_each_others_changes(server, page, make_raster, tmp_path: P
 
 def test_an_outline_is_corrected_corner_by_corner(server, page, make_raster, tmp_path: Path, screenshots: Path):
     open_scene(page, server, make_raster("corners.tif", draw_scene(), crs="EPSG:32650", nodata=0))
-    page.get_by_test_id("annotation-import-input").set_input_files(
-        write_houses(tmp_path / "houses.geojson", HOUSES[2:3], "EPSG:4326")
-    )
+    import_file(page, write_houses(tmp_path / "houses.geojson", HOUSES[2:3], "EPSG:4326"))
     expect_count(page, 1)
     page.get_by_test_id("select-mode").click()
     select(page, 2)
@@ -202,9 +204,7 @@ def test_an_outline_is_corrected_corner_by_corner(server, page, make_raster, tmp
 def test_twenty_thousand_objects_pan_smoothly(server, page, make_raster, tmp_path: Path, screenshots: Path):
     boxes = [(2 + 3.4 * col, 2 + 2.6 * row, 4.4 + 3.4 * col, 4 + 2.6 * row) for row in range(142) for col in range(141)]
     open_scene(page, server, make_raster("many.tif", draw_scene(), crs="EPSG:32650", nodata=0))
-    page.get_by_test_id("annotation-import-input").set_input_files(
-        write_houses(tmp_path / "many.geojson", boxes, "EPSG:4326")
-    )
+    import_file(page, write_houses(tmp_path / "many.geojson", boxes, "EPSG:4326"))
     expect_count(page, len(boxes))
     page.wait_for_timeout(2000)
     page.screenshot(path=screenshots / "25-many.png")

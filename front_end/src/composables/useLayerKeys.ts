@@ -5,8 +5,10 @@ import type { ShapeActions } from 'src/composables/useAnnotationMap'
 import { useClassTableStore } from 'src/stores/classTable'
 import { useEditingStore } from 'src/stores/editing'
 import { useLayerStore } from 'src/stores/layer'
+import { useMeasuringStore } from 'src/stores/measuring'
 import { usePanelStore } from 'src/stores/panel'
 import { usePromptsStore } from 'src/stores/prompts'
+import { useSeriesStore } from 'src/stores/series'
 import { useSimilarStore } from 'src/stores/similar'
 
 export type LayerKey =
@@ -44,7 +46,7 @@ export function readLayerKey(event: KeyboardEvent): LayerKey | null {
   return key === 'y' ? 'redo' : null
 }
 
-/** These keys belong to the prompts while objects are outlined. */
+/** These keys belong to the prompts while objects are outlined, and to what is drawn for prompts or to measure. */
 const PROMPT_KEYS: LayerKey[] = ['finish', 'giveUp', 'remove', 'edit', 'split', 'merge', 'similar']
 /** The others would change or replace the examples while what is like them is looked through. */
 const SIMILAR_KEYS: LayerKey[] = ['giveUp', 'undo', 'redo', 'select']
@@ -56,6 +58,8 @@ export function useLayerKeys(shape: ShapeActions): void {
   const layer = useLayerStore()
   const panel = usePanelStore()
   const prompts = usePromptsStore()
+  const measuring = useMeasuringStore()
+  const series = useSeriesStore()
   const similar = useSimilarStore()
 
   function isShaping(): boolean {
@@ -95,6 +99,7 @@ export function useLayerKeys(shape: ShapeActions): void {
   /** Whether a key is for the layer now, and not for what else is going on. */
   function isMeant(action: LayerKey): boolean {
     if (similar.isOpen) return SIMILAR_KEYS.includes(action)
+    if (measuring.kind !== null || series.kind !== null) return !PROMPT_KEYS.includes(action)
     if (!prompts.isActive) return editing.tool !== null || panel.tab === 'objects'
     if (action === 'undo' || action === 'redo') return !prompts.isInProgress
     return !PROMPT_KEYS.includes(action)

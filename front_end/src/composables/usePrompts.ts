@@ -7,7 +7,6 @@ import { useNoticesStore } from 'src/stores/notices'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useSegmentationStore } from 'src/stores/segmentation'
 import { useSelectionStore } from 'src/stores/selection'
-import { useViewStore } from 'src/stores/view'
 
 /** What the buttons and keys of the prompt mode do. */
 export function usePromptActions() {
@@ -33,13 +32,10 @@ export function usePromptMap(rasterMap: Readonly<ShallowRef<RasterMap | null>>):
   const notices = useNoticesStore()
   const prompts = usePromptsStore()
   const selection = useSelectionStore()
-  const view = useViewStore()
 
   watch([rasterMap, () => prompts.isActive], ([map, isActive]) => {
-    if (isActive) {
-      view.drawing = null
-      selection.clear()
-    } else prompts.clear()
+    if (isActive) selection.clear()
+    else prompts.clear()
     map?.prompts.listen(
       isActive
         ? {
@@ -50,12 +46,6 @@ export function usePromptMap(rasterMap: Readonly<ShallowRef<RasterMap | null>>):
         : null,
     )
   })
-  watch(
-    () => view.drawing,
-    (drawing) => {
-      if (drawing !== null) prompts.isActive = false
-    },
-  )
   watchEffect(() => rasterMap.value?.prompts.setBoxTool(prompts.boxTool))
   watchEffect(() => rasterMap.value?.prompts.showPrompts(prompts.prompts))
   watchEffect(() => rasterMap.value?.prompts.showCandidate(prompts.mask?.feature.geometry ?? null))

@@ -1,12 +1,12 @@
 import { ref } from 'vue'
 
 import { isVectorFile } from 'src/composables/droppedFiles'
-import { useAnnotationsStore } from 'src/stores/annotations'
+import { useImportsStore } from 'src/stores/imports'
 import { useUploadsStore } from 'src/stores/uploads'
 
 /** Handlers for an element on which a file with objects may be dropped; other files are left to the page. */
 export function useVectorDrop() {
-  const annotations = useAnnotationsStore()
+  const imports = useImportsStore()
   const uploads = useUploadsStore()
   const isOver = ref(false)
 
@@ -30,7 +30,7 @@ export function useVectorDrop() {
     // The page would take it for a raster.
     event.stopPropagation()
     uploads.isDragging = false
-    void annotations.importFile(file)
+    imports.choose(file)
   }
 
   return { isOver, listeners: { dragover, dragleave, drop } }

@@ -29,6 +29,8 @@ const CHINESE_STEPS: Record<string, string> = {
   'closing gaps': '正在填补缝隙',
   'numbering what is left': '正在为剩余地面编号',
   'drawing outlines': '正在勾画轮廓',
+  'outlining objects': '正在勾画对象',
+  'adding objects': '正在添加对象',
   'comparing objects': '正在比较对象',
   finished: '完成',
 }

@@ -11,11 +11,17 @@ import { sketchStyle } from './annotationLayers'
 export class DrawingTool {
   private draw: Draw | null = null
   private endedAt = 0
+  private isSketching = false
 
   constructor(private readonly map: OlMap) {}
 
   get isActive(): boolean {
     return this.draw !== null
+  }
+
+  /** Whether a shape has been begun and not ended. */
+  get hasSketch(): boolean {
+    return this.isSketching
   }
 
   /** Whether a click belongs to the drawing: one of its corners, or the last click, of which the map tells late. */
@@ -40,6 +46,16 @@ export class DrawingTool {
     this.start(draw, (geometry) => onDrawn(geometry as LineString))
   }
 
+  /** Lines or polygons one after another; tells of each whenever it changes while it is drawn. */
+  startSketches(type: 'LineString' | 'Polygon', onSketch: (geometry: Geometry) => void): void {
+    const draw = new Draw({ type, style: sketchStyle() })
+    draw.on('drawstart', (event) => {
+      const geometry = event.feature.getGeometry()
+      geometry?.on('change', () => onSketch(geometry))
+    })
+    this.start(draw, onSketch)
+  }
+
   /** Ends a line or a polygon where it is, as a double click does. */
   finish(): void {
     this.draw?.finishDrawing()
@@ -50,15 +66,24 @@ export class DrawingTool {
     this.draw?.removeLastPoint()
   }
 
+  /** Gives up what is drawn now; the next can be drawn. */
+  abort(): void {
+    this.draw?.abortDrawing()
+  }
+
   stop(): void {
     if (this.draw) this.map.removeInteraction(this.draw)
     this.draw = null
+    this.isSketching = false
   }
 
   private start(draw: Draw, onDrawn: (geometry: Geometry) => void): void {
     this.stop()
     this.draw = draw
+    draw.on('drawstart', () => (this.isSketching = true))
+    draw.on('drawabort', () => (this.isSketching = false))
     draw.on('drawend', (event) => {
+      this.isSketching = false
       this.endedAt = performance.now()
       const geometry = event.feature.getGeometry()
       if (geometry) onDrawn(geometry)

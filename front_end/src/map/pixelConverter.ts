@@ -42,7 +42,8 @@ function epsgDefinition(epsg: number | null): string | null {
   return `+proj=utm +zone=${zone} ${epsg > 32700 ? '+south ' : ''}+datum=WGS84 +units=m +no_defs`
 }
 
-function createLonLatConverter(crs: Crs): proj4.Converter | null {
+/** Converts between coordinates of a CRS (forward from) and lon/lat; null where proj4 does not know it. */
+export function createLonLatConverter(crs: Crs): proj4.Converter | null {
   try {
     return proj4(epsgDefinition(crs.epsg) ?? crs.wkt, 'EPSG:4326')
   } catch {

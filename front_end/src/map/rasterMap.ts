@@ -1,34 +1,33 @@
 import 'ol/ol.css'
 
 import type { MapBrowserEvent } from 'ol'
-import TileLayer from 'ol/layer/Tile'
 import OlMap from 'ol/Map'
-import { getPointResolution, toLonLat } from 'ol/proj'
-import type XYZ from 'ol/source/XYZ'
+import { toLonLat } from 'ol/proj'
 
 import type { ObjectFeature } from 'src/types/object'
 import type { RasterMeta, TileJson } from 'src/types/raster'
 
 import { AnnotationMap } from './annotationMap'
+import { BasemapLayer } from './basemapLayer'
 import { CandidateMap } from './candidateMap'
 import { readGeometry } from './geojson'
+import { MeasureMap } from './measureMap'
+import { findNorth, type North } from './north'
 import { createHighlightLayer, showGeometry } from './overlays'
 import { createPixelConverter, type PixelConverter, type Point } from './pixelConverter'
+import { describePlace, type PointerPosition } from './pointerPlace'
+import { PreviewMap } from './previewMap'
 import { PromptMap } from './promptMap'
 import { createRasterSpace, type RasterSpace } from './rasterSpace'
-import { createScaleBar, type ScaleBar } from './scale'
-import { clipAtSwipe, drawPixelsBeyond } from './tileRendering'
+import { RasterTiles } from './rasterTiles'
+import type { ScaleBar } from './scale'
+import { SeriesMap } from './seriesMap'
 import { createView } from './view'
+import { describeScale } from './viewScale'
 import { type ViewListener, ViewWindow } from './viewWindow'
 import { ZoneMap } from './zoneMap'
 
 const FIT_PADDING_PX = [28, 28, 44, 28]
-
-/** A place under the pointer: `pixel` is null where the browser cannot convert exactly. */
-export interface PointerPosition {
-  lonLat: Point | null
-  pixel: Point | null
-}
 
 export interface RasterMapListeners {
   onPointer: (position: PointerPosition | null) => void
@@ -43,15 +42,18 @@ export class RasterMap {
   readonly map: OlMap
   readonly annotations: AnnotationMap
   readonly candidates: CandidateMap
+  readonly basemap = new BasemapLayer()
+  readonly measures: MeasureMap
+  readonly previews: PreviewMap
+  readonly series: SeriesMap
   readonly prompts: PromptMap
+  readonly tiles: RasterTiles
   readonly zones: ZoneMap
-  private readonly imageLayer = new TileLayer<XYZ>({ zIndex: 0 })
-  private readonly maskLayer = new TileLayer<XYZ>({ zIndex: 10 })
   private readonly highlightLayer = createHighlightLayer()
   private readonly viewWindow: ViewWindow
+  private meta: RasterMeta | null = null
   private space: RasterSpace | null = null
   private converter: PixelConverter | null = null
-  private swipePosition: number | null = null
   private fittedView = ''
 
   constructor(
@@ -61,23 +63,22 @@ export class RasterMap {
     this.map = new OlMap({
       target,
       controls: [],
-      layers: [this.imageLayer, this.maskLayer, this.highlightLayer],
+      layers: [this.basemap.layer, this.highlightLayer],
     })
+    this.tiles = new RasterTiles(this.map)
     this.zones = new ZoneMap(this.map)
     this.annotations = new AnnotationMap(this.map)
     this.candidates = new CandidateMap(this.map)
     this.prompts = new PromptMap(this.map)
+    this.previews = new PreviewMap(this.map)
+    this.series = new SeriesMap(this.map)
+    this.measures = new MeasureMap(this.map)
     this.viewWindow = new ViewWindow(this.map, listeners.onView)
-    for (const layer of [this.imageLayer, this.maskLayer]) {
-      drawPixelsBeyond(layer, () => this.space?.nativeResolution ?? 0)
-    }
-    clipAtSwipe(this.maskLayer, this.map, () => this.swipePosition)
     this.map.on('pointermove', (event) => this.reportPointer(event))
     this.map.on('singleclick', (event) => {
-      const { originalEvent } = event
-      const isTaken =
-        this.zones.ownsClick(originalEvent) || this.annotations.ownsClick(originalEvent)
-      if (!isTaken) this.reportClick(event.coordinate)
+      const tools = [this.zones, this.annotations, this.series, this.measures]
+      if (tools.some((tool) => tool.ownsClick(event.originalEvent))) return
+      this.reportClick(event.coordinate)
     })
     this.map.on('change:size', () => {
       // A panel that opens must not cover part of a raster that was shown whole.
@@ -87,6 +88,11 @@ export class RasterMap {
     target.addEventListener('pointerleave', () => listeners.onPointer(null))
   }
 
+  /** Where north is; null where the raster does not tell. */
+  get north(): North | null {
+    return findNorth(this.meta, this.space)
+  }
+
   /** Whether boxes drawn on the map can be turned into pixel windows. */
   get canConvert(): boolean {
     return this.converter !== null
@@ -94,48 +100,26 @@ export class RasterMap {
 
   /** Shows another raster from its whole extent; null empties the map. */
   showRaster(meta: RasterMeta | null, tileJson: TileJson | null): void {
-    this.showResult(null)
-    this.imageLayer.setSource(null)
+    this.highlight(null)
+    this.meta = meta
     this.space = tileJson && createRasterSpace(tileJson)
     this.converter = meta && this.space ? createPixelConverter(meta, this.space.kind) : null
-    this.zones.showRaster(meta, this.space, this.converter)
-    this.annotations.showRaster(this.space)
+    for (const part of [this.basemap, this.tiles, this.annotations, this.measures]) {
+      part.showRaster(this.space)
+    }
     this.candidates.showRaster(this.space?.kind ?? 'pixel')
-    this.prompts.showRaster(meta, this.space, this.converter)
+    for (const part of [this.zones, this.prompts, this.previews, this.series]) {
+      part.showRaster(meta, this.space, this.converter)
+    }
     if (this.space) this.map.setView(createView(this.space))
     this.fit()
     this.viewWindow.showRaster(meta, this.space, this.converter)
   }
 
-  /** Address of the image tiles; a new one replaces the old without an empty moment. */
-  showImage(url: string): void {
-    this.replaceTiles(this.imageLayer, url)
-  }
-
   /** Address of the result's tiles; null shows none. */
   showResult(url: string | null): void {
-    if (url === null) this.maskLayer.setSource(null)
-    else this.replaceTiles(this.maskLayer, url)
+    this.tiles.showResult(url)
     this.highlight(null)
-  }
-
-  private replaceTiles(layer: TileLayer<XYZ>, url: string): void {
-    const source = layer.getSource()
-    if (source) source.setUrl(url)
-    else if (this.space) {
-      layer.setExtent(this.space.extent)
-      layer.setSource(this.space.createSource(url))
-    }
-  }
-
-  setOpacity(opacity: number): void {
-    this.maskLayer.setOpacity(opacity)
-  }
-
-  /** Draws the result left of this share of the map's width only; null draws all of it. */
-  setSwipe(position: number | null): void {
-    this.swipePosition = position
-    this.map.render()
   }
 
   fit(): void {
@@ -179,20 +163,15 @@ export class RasterMap {
     if (position) this.listeners.onClick(position as Point, this.space.kind)
   }
 
-  private reportPointer(event: MapBrowserEvent): void {
-    if (!this.space || event.dragging) return
-    this.listeners.onPointer({
-      lonLat: this.space.kind === 'map' ? (toLonLat(event.coordinate) as Point) : null,
-      pixel: this.converter?.toPixel(event.coordinate) ?? null,
-    })
+  private reportPointer({ coordinate, dragging }: MapBrowserEvent): void {
+    const { converter, meta, space } = this
+    if (space && !dragging) {
+      this.listeners.onPointer(describePlace(coordinate, space, meta, converter))
+    }
   }
 
   private reportScale(): void {
-    const view = this.map.getView()
-    const [resolution, centre] = [view.getResolution(), view.getCenter()]
-    if (!this.space || !resolution || !centre) return
-    const isMap = this.space.kind === 'map'
-    const ground = isMap ? getPointResolution(view.getProjection(), resolution, centre) : resolution
-    this.listeners.onScale(createScaleBar(ground, isMap ? 'm' : 'px'))
+    const scale = this.space && describeScale(this.map.getView(), this.space)
+    if (scale) this.listeners.onScale(scale)
   }
 }

@@ -51,6 +51,7 @@ export const usePromptsStore = defineStore('prompts', () => {
   let isWorking = false
   let lastKey = 0
 
+  /** What a request of the current raster says beside its prompts. */
   function describeContext(raster: string): PromptContext {
     return {
       raster,
@@ -181,6 +182,7 @@ export const usePromptsStore = defineStore('prompts', () => {
     candidates,
     chosen,
     mask,
+    describeContext,
     addPoint,
     setBox,
     undo,

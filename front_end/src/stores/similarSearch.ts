@@ -1,7 +1,7 @@
 import { cancelJob } from 'src/api/jobs'
 import { readObjects, startSimilar } from 'src/api/similar'
 import { pollJob } from 'src/composables/pollJob'
-import { ApiError } from 'src/types/error'
+import { toApiError } from 'src/types/error'
 import { isActive, type Job } from 'src/types/job'
 import type { ObjectFeature } from 'src/types/object'
 import type { SimilarObjects, SimilarRequest } from 'src/types/similar'
@@ -61,7 +61,7 @@ export class SimilarSearch {
 
   private read(job: Job): SimilarObjects | null {
     if (this.isGivenUp) return null
-    if (job.error !== null) throw new ApiError(job.error.message, job.error.error, job.error.field)
+    if (job.error !== null) throw toApiError(job.error)
     return job.state === 'done' ? (job.result as unknown as SimilarObjects) : null
   }
 

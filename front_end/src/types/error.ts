@@ -25,6 +25,11 @@ export class ApiError extends Error {
   }
 }
 
+/** What went wrong in a job, as if it had been the answer to a request. */
+export function toApiError({ error, message, field }: ErrorReply): ApiError {
+  return new ApiError(message, error, field)
+}
+
 /** Whether somebody else has changed what the request was about. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.code === 'conflict'

@@ -23,6 +23,11 @@ export function isSegmentation(job: Job): boolean {
   return job.kind === 'segment'
 }
 
+/** Whether a job outlines the objects of many prompts. */
+export function isPrompting(job: Job): boolean {
+  return job.kind === 'prompts'
+}
+
 export function isActive(job: Job): boolean {
   return job.state === 'queued' || job.state === 'running'
 }

@@ -30,6 +30,8 @@ export interface PredictRequest {
   previous: string | null
   /** Whether several masks are wanted, for prompts that may mean more than one object. */
   multimask: boolean
+  /** False where no later click will refine the masks: they need no room on the server. */
+  keep?: boolean
   space: Space
 }
 
