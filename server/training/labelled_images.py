@@ -77,12 +77,22 @@ def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[
         return list(pool.map(generate, range(first_seed, first_seed + n_images)))
 
 
-def draw_crop(sources: Sequence[Source], size: int, rng: np.random.Generator) -> LabelledImage:
-    """Return a random square of `size` pixels with at least one object, zoomed, turned and mirrored."""
+def draw_crop(
+    sources: Sequence[Source], size: int, rng: np.random.Generator, typical_area_px: float = TYPICAL_AREA_PX
+) -> LabelledImage:
+    """Return a random square of `size` pixels with at least one object, zoomed, turned and mirrored.
+
+    Args:
+        sources: what to draw from.
+        size: side in pixels.
+        rng: of everything random.
+        typical_area_px: median area of the objects that crops are drawn around.
+    """
     weights = np.array([source.weight for source in sources])
     while True:
         source = sources[rng.choice(len(sources), p=weights / weights.sum())]
-        crop = _crop_around_object(source.images[int(rng.integers(len(source.images)))], size, rng)
+        image = source.images[int(rng.integers(len(source.images)))]
+        crop = _crop_around_object(image, size, rng, typical_area_px)
         if len(object_ids(crop.labels)) > 0:
             return crop
 
@@ -93,13 +103,15 @@ def object_ids(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.asarray(np.flatnonzero(areas >= MIN_OBJECT_AREA_PX), dtype=np.int64)
 
 
-def _crop_around_object(image: LabelledImage, size: int, rng: np.random.Generator) -> LabelledImage:
+def _crop_around_object(
+    image: LabelledImage, size: int, rng: np.random.Generator, typical_area_px: float
+) -> LabelledImage:
     """Cut a square that touches a random object, where there is one, at a zoom that gives the object a usual size."""
     height, width = image.labels.shape
     if len(image.anchors):
         chosen = int(rng.integers(len(image.anchors)))
         row, col = image.anchors[chosen]
-        meant_area = TYPICAL_AREA_PX * np.exp(LOG_AREA_SPREAD * rng.standard_normal())
+        meant_area = typical_area_px * np.exp(LOG_AREA_SPREAD * rng.standard_normal())
         zoom = float(np.clip(np.sqrt(image.areas_px[chosen] / meant_area), *ZOOM_RANGE))
     else:
         row, col = rng.integers(height), rng.integers(width)

@@ -25,7 +25,7 @@ from server.segmentation.networks.embedded.model import INPUT_SIZE
 from server.training.batches import Batch
 from server.training.batches_ahead import BatchesAhead, BatchPlan
 from server.training.calibration import calibrate, take_back_calibration
-from server.training.labelled_images import Source, draw_crop
+from server.training.labelled_images import TYPICAL_AREA_PX, Source, draw_crop
 from server.training.losses import Losses, prompt_losses, to_mask_resolution
 from server.training.prompts import corrective_click
 from server.training.quality import fit_quality
@@ -34,6 +34,9 @@ from server.training.training_log import TrainingLog
 STATE_FILE, WEIGHTS_FILE = "state.pt", "embedded.safetensors"
 LOWEST_RATE_SHARE = 0.02
 GRADIENT_LIMIT = 1.0
+# Which of three masks is meant depends on how large people see things. Training shows what is usual at full resolution;
+# ratings are fitted to objects of that size and of four times that, as on a map that was zoomed in.
+RATED_AREAS_PX = (TYPICAL_AREA_PX, 4 * TYPICAL_AREA_PX)
 # Settings that say nothing about the weights, or nothing to anyone else.
 NOT_DESCRIBED = ("folder", "start_from")
 # The averaged weights follow the last few hundred steps, and fewer at the start.
@@ -168,7 +171,8 @@ class Trainer:
         network.set_input_size(INPUT_SIZE)
         crops = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_calibration_images)]
         calibrate(network, crops)  # what is rated are the masks as they will be
-        rated = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_rated_images)]
+        areas = [RATED_AREAS_PX[index % len(RATED_AREAS_PX)] for index in range(self.settings.n_rated_images)]
+        rated = [draw_crop(sources, INPUT_SIZE, rng, area) for area in areas]
         before, after = fit_quality(network, rated, self.settings.seed)
         log.info("IoU of the chosen mask on held-out crops: %.3f, before its rating was fitted %.3f", after, before)
         calibrate(network, crops)
