@@ -6,8 +6,7 @@ import cProfile
 import dataclasses
 import pstats
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -39,9 +38,8 @@ def measure_stages(
 ) -> dict[str, Any]:
     """Return the share of time of our stages, both sides' arithmetic, and our rate beside the machine's best."""
     ours = make_ours(network, settings)
-    with _one_core():
-        shares = share_of_stages(ours, rgb)
-        operations = count_operations(ours, rgb)
+    shares = share_of_stages(ours, rgb)
+    operations = count_operations(ours, rgb)
     started = time.perf_counter()
     ours(rgb)
     seconds = time.perf_counter() - started
@@ -52,17 +50,6 @@ def measure_stages(
         "achieved_gflop_per_s": round(operations / seconds / 1e9, 1),
         "peak_gflop_per_s": round(measure_peak_rate(device) / 1e9, 1),
     }
-
-
-@contextmanager
-def _one_core() -> Iterator[None]:
-    """Keep all work in this thread, the only one that profiler and counter see."""
-    n_cores = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_cores)
 
 
 def share_of_stages(generate: Callable[[NDArray[np.uint8]], object], rgb: NDArray[np.uint8]) -> dict[str, float]:

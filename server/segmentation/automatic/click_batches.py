@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from server.segmentation.networks.single_cores import count_cores, work_on_cores
-
 Found = TypeVar("Found")
 
-# Activations of so few clicks stay near a core's caches; more at once take longer per click.
-CLICKS_PER_CORE = 4
+# Activations of so few clicks stay near the processor's caches; more at once take longer per click.
+CLICKS_ON_CPU = 8
 # Memory one click takes while it is decoded, in units of the image embedding: its own copy of the image sequence,
 # two intermediates of the same size, attention weights, and twice three times as much while masks are upscaled.
 EMBEDDINGS_PER_CLICK = 16
@@ -32,7 +30,7 @@ class ClickBatches:
             limit: never more than these at once, the user's `points_per_batch`.
             device: where the network is.
         """
-        self.n_at_once = limit if device.type == "cuda" else min(limit, CLICKS_PER_CORE * count_cores())
+        self.n_at_once = limit if device.type == "cuda" else min(limit, CLICKS_ON_CPU)
         self._device = device
 
     def fit(self, embedding_bytes: int) -> None:
@@ -64,13 +62,3 @@ class ClickBatches:
             else:
                 n_done += len(part)
         return found
-
-
-def spread_over_cores(
-    points: NDArray[np.float64], find: Callable[[NDArray[np.float64]], list[Found]], device: torch.device
-) -> list[Found]:
-    """Return what `find` finds at all points, (N, 2), in their order: at once on a GPU, else a few on every core."""
-    if device.type == "cuda":
-        return find(points)
-    parts = [points[start : start + CLICKS_PER_CORE] for start in range(0, len(points), CLICKS_PER_CORE)]
-    return [item for found in work_on_cores(find, parts) for item in found]

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from server.segmentation.automatic.click_batches import ClickBatches, spread_over_cores
+from server.segmentation.automatic.click_batches import ClickBatches
 from server.segmentation.automatic.click_masks import Candidate, ClickMasks, Cutoffs, NetworkSizes
 from server.segmentation.automatic.crops import Crop, grid_points, plan_crops
 from server.segmentation.automatic.small_regions import clean_masks
@@ -131,14 +131,10 @@ class AutomaticMaskGenerator:
         batches.fit(embedding.nbytes)
         masks = self._prepare(look.crop, rgb.shape[:2], thresholds)
 
-        def find(points: NDArray[np.float64]) -> list[Candidate]:
-            with self._computing():
-                return masks.find(points, embedding.device)
-
         def decode(points: NDArray[np.float64]) -> list[Candidate]:
             self._check()
-            with self._exclusive():
-                return spread_over_cores(points, find, embedding.device)
+            with self._using_network():
+                return masks.find(points, embedding.device)
 
         found: list[Candidate] = []
         for start in range(0, len(look.points), self._settings.points_per_batch):
@@ -156,13 +152,8 @@ class AutomaticMaskGenerator:
 
     @contextmanager
     def _using_network(self) -> Iterator[None]:
-        with self._exclusive(), self._computing():
-            yield
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
         precision = lower_precision(self._predictor.precision, self._predictor.device)
-        with torch.inference_mode(), precision:
+        with self._exclusive(), torch.inference_mode(), precision:
             yield
 
 

@@ -17,10 +17,9 @@ from server.segmentation.batch_prompts.prompts import PromptBatch
 from server.segmentation.mask_records import MaskRecord, crop_mask
 from server.segmentation.networks.caching_predictor import CachingPredictor
 from server.segmentation.networks.precision import lower_precision
-from server.segmentation.networks.single_cores import work_on_cores
 
-# Activations of so few prompts stay near a core's caches; a GPU is busy with so many.
-PROMPTS_PER_CORE, PROMPTS_ON_GPU = 4, 64
+# Activations of so few prompts stay near a processor's caches; a GPU is busy with so many.
+PROMPTS_ON_CPU, PROMPTS_ON_GPU = 8, 64
 # How far SAM moves the cut-off up and down to measure the stability.
 STABILITY_OFFSET = 1.0
 
@@ -44,22 +43,17 @@ class BatchPredictor:
 
     def answer(self, rgb: NDArray[np.uint8], prompts: PromptBatch, *, multimask: bool) -> list[list[MaskRecord]]:
         """Return the candidates of every prompt; see `BatchNetwork`."""
+        found: list[list[MaskRecord]] = []
+        predictor = self._predictor
+        n_at_once = PROMPTS_ON_GPU if predictor.device.type == "cuda" else PROMPTS_ON_CPU
         with self._turn(), torch.inference_mode():
-            predictor = self._predictor
             predictor.set_image(rgb)
             decoder = start_decoder(predictor.model, predictor.features)
             upsampler = WindowUpsampler(self._low_side, self.input_size, predictor.input_size, rgb.shape[:2])
-
-            def find(part: PromptBatch) -> list[list[MaskRecord]]:
-                with torch.inference_mode():  # contexts of torch belong to a thread
-                    low, quality = self._decode(decoder, part, multimask=multimask)
-                    return self._measure(low, quality, part, upsampler)
-
-            is_on_gpu = predictor.device.type == "cuda"
-            n_at_once = PROMPTS_ON_GPU if is_on_gpu else PROMPTS_PER_CORE
-            parts = [prompts.cut(start, start + n_at_once) for start in range(0, len(prompts), n_at_once)]
-            found = [find(part) for part in parts] if is_on_gpu else work_on_cores(find, parts)
-        return [candidates for part in found for candidates in part]
+            for start in range(0, len(prompts), n_at_once):
+                part = prompts.cut(start, start + n_at_once)
+                found += self._measure(*self._decode(decoder, part, multimask=multimask), part, upsampler)
+        return found
 
     def _decode(
         self, decoder: PromptDecoder, prompts: PromptBatch, *, multimask: bool

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
-from server.segmentation.automatic.click_batches import CLICKS_PER_CORE, ClickBatches, spread_over_cores
-from server.segmentation.networks.single_cores import count_cores
+from server.segmentation.automatic.click_batches import CLICKS_ON_CPU, ClickBatches
 
 POINTS = np.arange(100, dtype=np.float64).reshape(50, 2)
 GPU = torch.device("cuda")
@@ -48,12 +45,7 @@ def test_a_click_that_does_not_fit_is_an_error() -> None:
 
 
 def test_the_user_limits_every_batch() -> None:
-    for limit, device, expected in (
-        (5, GPU, 5),
-        (256, GPU, 256),
-        (2, "cpu", 2),
-        (256, "cpu", CLICKS_PER_CORE * count_cores()),
-    ):
+    for limit, device, expected in ((5, GPU, 5), (256, GPU, 256), (2, "cpu", 2), (256, "cpu", CLICKS_ON_CPU)):
         assert ClickBatches(limit, torch.device(device)).n_at_once == expected
 
 
@@ -70,11 +62,4 @@ def test_a_gpu_gets_what_its_memory_holds(free_bytes: int, expected: int, monkey
 def test_memory_does_not_matter_on_a_processor() -> None:
     batches = ClickBatches(64, torch.device("cpu"))
     batches.fit(1 << 50)
-    assert batches.n_at_once == CLICKS_PER_CORE * count_cores()
-
-
-def test_cores_share_the_clicks_and_a_gpu_gets_all_of_them() -> None:
-    for device, n_parts in ((torch.device("cpu"), math.ceil(len(POINTS) / CLICKS_PER_CORE)), (GPU, 1)):
-        decoder = Decoder(1000)
-        assert spread_over_cores(POINTS, decoder.decode, device) == POINTS[:, 0].tolist()
-        assert len(decoder.sizes) == n_parts
+    assert batches.n_at_once == CLICKS_ON_CPU

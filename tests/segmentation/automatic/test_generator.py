@@ -52,23 +52,6 @@ def test_records_fit_together(tiny_sam: Any, patch: np.ndarray) -> None:
         assert 0 <= record.point_xy[1] < 96
 
 
-def test_the_number_of_cores_changes_nothing(tiny_sam: Any, patch: np.ndarray) -> None:
-    before = torch.get_num_threads()
-    found = {}
-    try:
-        for n_cores in (1, 3):
-            torch.set_num_threads(n_cores)
-            found[n_cores] = make(tiny_sam, points_per_side=7, box_nms_thresh=1.0).generate(patch, hear)
-    finally:
-        torch.set_num_threads(before)
-    assert len(found[1]) > 10
-    for one, three in zip(found[1], found[3], strict=True):
-        assert np.array_equal(one.mask, three.mask)
-        assert one.bbox_xywh == three.bbox_xywh
-        assert one.point_xy == three.point_xy
-        assert abs(one.predicted_iou - three.predicted_iou) < 1e-5
-
-
 @pytest.mark.parametrize("extra", [{}, {"crop_n_layers": 2}, {"min_mask_region_area": 10}, {"points_per_batch": 1}])
 def test_nothing_found_is_an_empty_list(tiny_sam: Any, patch: np.ndarray, extra: dict[str, Any]) -> None:
     assert make(tiny_sam, pred_iou_thresh=1.0, **extra).generate(patch, hear) == []

@@ -36,7 +36,7 @@ def rgb():
 
 @pytest.fixture
 def predictor(network, monkeypatch):
-    monkeypatch.setattr(module, "PROMPTS_PER_CORE", 2)
+    monkeypatch.setattr(module, "PROMPTS_ON_CPU", 2)
     return BatchPredictor(CachingPredictor(network, "random", CACHE), nullcontext)
 
 
