@@ -76,12 +76,14 @@ def click_places(page: Page, places: list[tuple[float, float]]) -> None:
 def test_a_resting_mouse_shows_what_a_click_would_take(server, page, scene: Path, screenshots: Path):
     strangers = record_strangers(page)
     open_scene(page, server, scene)
-    page.get_by_test_id("prompt-toggle").click()
+    with page.expect_response("**/predict", timeout=ANSWER_TIMEOUT_MS) as looked_ahead:
+        page.get_by_test_id("prompt-toggle").click()
+    assert json.loads(looked_ahead.value.request.post_data)["keep"] is False
     expect(page.get_by_test_id("prompt-preview")).to_have_attribute("aria-pressed", "true")
     with page.expect_response("**/predict", timeout=ANSWER_TIMEOUT_MS) as answered:
         page.mouse.move(*screen_place(page, *ROOFS[1]), steps=3)
     asked = json.loads(answered.value.request.post_data)
-    assert (len(asked["points"]), asked["previous"]) == (1, None)
+    assert (len(asked["points"]), asked["previous"], asked["keep"]) == (1, None, False)
     (preview, *_) = answered.value.json()["masks"]
     wait_for_map(page)
     page.screenshot(path=screenshots / "28-preview.png")

@@ -41,6 +41,7 @@ export class PreviewMap {
   private kind: Space = 'pixel'
   private meta: RasterMeta | null = null
   private place: PromptPlace | null = null
+  private settledAt = ''
 
   constructor(private readonly map: OlMap) {
     map.addLayer(this.layer)
@@ -56,6 +57,7 @@ export class PreviewMap {
     space: RasterSpace | null,
     converter: PixelConverter | null,
   ): void {
+    this.settledAt = ''
     this.meta = meta
     this.kind = space?.kind ?? 'pixel'
     this.place = createPromptPlace(space, converter)
@@ -75,8 +77,11 @@ export class PreviewMap {
   }
 
   private settle(): void {
-    const position = this.findPosition(this.map.getView().getCenter())
-    if (position) this.listeners?.onSettle(position)
+    const position = this.listeners && this.findPosition(this.map.getView().getCenter())
+    // After each object the map still shows the same.
+    if (!position || position.join() === this.settledAt) return
+    this.settledAt = position.join()
+    this.listeners?.onSettle(position)
   }
 
   private readRest(coordinate: Coordinate): void {
