@@ -16,6 +16,7 @@ from server.segmentation.prompting.looks import Look, Looks
 from server.segmentation.prompting.patches import LookReader
 from server.segmentation.prompting.prompts import Extent, Prompts
 from server.segmentation.prompting.rated_masks import PromptedNetwork
+from server.segmentation.prompting.touched import keep_touched, shrink_logits, silence
 from server.segmentation.whole_raster.pieces import CUT_MARGIN_PX, measure_margin
 from server.segmentation.whole_raster.rectangles import bottom, right
 
@@ -29,7 +30,8 @@ class FoundMask:
     """A mask of one look.
 
     Attributes:
-        mask: bool (rows, columns) of the patch, without what holds no data there; not empty.
+        mask: bool (rows, columns) of the patch, not empty, without what holds no data there and without what
+            `keep_touched` leaves out.
         predicted_iou: the network's own rating, 0..1.
         seen: what it was cut from.
     """
@@ -103,15 +105,19 @@ class PromptViewer:
         to_low = _to_low(look, self.network)
         earlier = None if self.previous is None else self.previous.seen_from(look, to_low)
         prompts = _carry(self.prompts, look)
+        size = round(look.window.height * to_low[1]), round(look.window.width * to_low[0])
+        carried = None if earlier is None else shrink_logits(earlier, look.shape, size) > self.network.mask_threshold
         found: list[tuple[float, FoundMask]] = []
         for rated in self.network.ask(patch.rgb, prompts, earlier, multimask=multimask):
-            mask = rated.mask & patch.valid
+            whole = rated.mask & patch.valid
+            mask = keep_touched(whole, prompts, carried)
             cropped = crop_mask(mask)
             if cropped is not None:
-                seen = SeenLogits(rated.logits, look, to_low, place_box(cropped[1], look))
+                logits = silence(rated.logits, whole & ~mask, mask, size)
+                seen = SeenLogits(logits, look, to_low, place_box(cropped[1], look))
                 weight = rated.predicted_iou * measure_agreement(mask, cropped[1], prompts)
                 found.append((weight, FoundMask(mask, rated.predicted_iou, seen)))
-        ranked = [item for _, item in sorted(found, key=lambda pair: -pair[0])]
+        ranked = _drop_equal([item for _, item in sorted(found, key=lambda pair: -pair[0])])
         return ranked if multimask else ranked[:1]
 
     def _is_cut(self, found: FoundMask) -> bool:
@@ -119,6 +125,15 @@ class PromptViewer:
         look = found.seen.look
         region = PixelWindow(0, 0, self.looks.width, self.looks.height)
         return measure_margin(found.seen.box, look.window, region) <= CUT_MARGIN_PX * max(look.scale_xy)
+
+
+def _drop_equal(masks: list[FoundMask]) -> list[FoundMask]:
+    """Return masks without those that, cut to what was clicked on, are the same as a better one."""
+    kept: list[FoundMask] = []
+    for item in masks:
+        if not any(np.array_equal(item.mask, other.mask) for other in kept):
+            kept.append(item)
+    return kept
 
 
 def _to_low(look: Look, network: PromptedNetwork) -> tuple[float, float]:

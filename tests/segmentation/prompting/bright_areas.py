@@ -44,7 +44,9 @@ class BrightAreas:
             for (x, y), label in zip(prompts.points_xy, prompts.labels, strict=True):
                 if label == 0:
                     mask &= ~area_at(bright, int(x), int(y))
-        masks = [mask, bright] if multimask else [mask]
+        # Then what is a pixel wider, and everything that looks alike.
+        wider = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        masks = [mask, wider, bright] if multimask else [mask]
         return [RatedMask(item, 0.9 - 0.2 * rank, self._draw_logits(item)) for rank, item in enumerate(masks)]
 
     def _find(self, bright: np.ndarray, prompts: Prompts) -> np.ndarray:

@@ -87,9 +87,24 @@ def test_masks_come_best_first_with_ids_of_their_own(ask: Any, make_raster: Make
     source = make_raster(bands=draw_spots((64, 48), (10, 10, 8, 8), (30, 30, 8, 8)))
     masks = ask(source, (12, 12, 1), multimask=True).masks
     assert [mask.predicted_iou for mask in masks] == [0.9, pytest.approx(0.7)]
-    assert [mask.area_px for mask in masks] == [64, 128]
-    assert masks[1].feature["geometry"]["type"] == "MultiPolygon"
+    # The third one, everything bright, is the first one again where it was clicked on.
+    assert [mask.area_px for mask in masks] == [64, 100]
     assert len({mask.id for mask in masks}) == 2
+
+
+def test_an_object_in_two_pieces_takes_a_click_on_each(ask: Any, make_raster: MakeRaster) -> None:
+    source = make_raster(bands=draw_spots((64, 48), (10, 10, 8, 8), (30, 30, 8, 8)))
+    (mask,) = ask(source, (12, 12, 1), (32, 32, 1)).masks
+    assert mask.area_px == 128
+    assert mask.feature["geometry"]["type"] == "MultiPolygon"
+
+
+def test_a_look_alike_stays_out_where_the_network_saw_fewer_pixels(ask: Any, make_raster: MakeRaster) -> None:
+    source = make_raster(bands=draw_spots((400, 400), (20, 20, 340, 100), (20, 200, 100, 100)))
+    masks = ask(source, (60, 60, 1), multimask=True).masks
+    assert masks[0].area_px == pytest.approx(340 * 100, rel=0.05)
+    assert len(masks) == 2
+    assert all(shapely.geometry.shape(mask.feature["geometry"]).geom_type == "Polygon" for mask in masks)
 
 
 def test_holes_and_pixels_without_data_are_left_out(ask: Any, make_raster: MakeRaster) -> None:
