@@ -24,13 +24,18 @@ def keep_touched(mask: Mask, prompts: Prompts, earlier: Mask | None = None) -> M
     """
     if prompts.box is not None:
         return mask
-    _, areas = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    n_areas, areas = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     rows, cols = mask.shape
     clicks = prompts.points_xy[prompts.labels == 1].astype(np.int64)
     touched = areas[clicks[:, 1].clip(0, rows - 1), clicks[:, 0].clip(0, cols - 1)]
     if earlier is not None:
-        touched = np.union1d(touched, areas[earlier])
-    return np.isin(areas, touched[touched > 0]) if touched.any() else mask
+        touched = np.concatenate([touched, areas[earlier]])
+    if not touched.any():
+        return mask
+    is_kept = np.zeros(n_areas, bool)
+    is_kept[touched] = True
+    is_kept[0] = False  # the ground around
+    return np.asarray(is_kept[areas])
 
 
 def shrink_logits(logits: Logits, shape: tuple[int, int], size: tuple[int, int]) -> Logits:
