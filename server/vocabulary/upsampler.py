@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
@@ -16,7 +17,7 @@ FIXUP_SHARE = 0.1
 SHARED_RADIUS, SEPARATE_RADIUS = 5, 3
 
 
-class Upsampler(nn.Module):
+class Upsampler(nn.Module, ABC):
     """Bilateral stages in a row; subclasses say which. Keeps FeatUp's names of parameters.
 
     At the end 0.1 times a 1x1 convolution of the result is added to it. All stages treat the channels alike, so the
@@ -29,9 +30,9 @@ class Upsampler(nn.Module):
         self.n_channels = n_channels
         self.fixup_proj = nn.Sequential(nn.Dropout2d(0.2), nn.Conv2d(n_channels, n_channels, 1))
 
+    @abstractmethod
     def stages(self) -> list[BilateralStage]:
         """Return the stages, first to last; each doubles the rows and columns."""
-        raise NotImplementedError
 
     @property
     def scale(self) -> int:
