@@ -31,10 +31,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+@pytest.fixture(scope="session")
+def built_page() -> None:
     if not (REPOSITORY / "front_end" / "dist" / "index.html").is_file():
         pytest.fail("the page is not built; run `make page`")
+
+
+@pytest.fixture(scope="module")
+def server(built_page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A server without the question, which the walk covers."""
+    with serve(tmp_path_factory.mktemp("server"), human_check=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def asking_server(built_page: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with serve(tmp_path_factory.mktemp("server")) as running:
         yield running
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +15,12 @@ from pyproj import Geod, Transformer
 
 from tests.browser.test_prompts import screen_place
 from tests.browser.test_walk import draw_scene, wait_for_map
-from tests.serving import REPOSITORY, ServerProcess, serve
+from tests.serving import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 ORIGIN_X, ORIGIN_Y, PIXEL_M = 500_000.0, 4_400_000.0, 0.5
 # Left, top, right, bottom in pixels of the scene.
 HOUSES = [(60, 60, 120, 110), (120, 60, 160, 110), (220, 60, 290, 140), (60, 200, 140, 260)]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server without the question, which the walk covers."""
-    if not (REPOSITORY / "front_end" / "dist" / "index.html").is_file():
-        pytest.fail("the page is not built; run `make page`")
-    with serve(tmp_path_factory.mktemp("server"), human_check=False) as running:
-        yield running
 
 
 def place_on_map(boxes: list[tuple[float, ...]]) -> list[shapely.Polygon]:

@@ -61,10 +61,8 @@ def scene(make_raster) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path, scene: Path) -> Iterator[ServerProcess]:
+def server(built_page: None, tmp_path: Path, scene: Path) -> Iterator[ServerProcess]:
     """A server with the embedded checkpoint and one that was fine-tuned, without the question."""
-    if not (REPOSITORY / "front_end" / "dist" / "index.html").is_file():
-        pytest.fail("the page is not built; run `make page`")
     checkpoints = tmp_path / "ckpt"
     checkpoints.mkdir()
     shutil.copy(EMBEDDED, checkpoints)

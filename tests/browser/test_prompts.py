@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,12 @@ from playwright.sync_api import Page, expect
 from rasterio.warp import transform
 
 from tests.browser.test_walk import draw_scene, wait_for_map
-from tests.serving import REPOSITORY, ServerProcess, serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 ANSWER_TIMEOUT_MS = 60_000
 ROOF_MIDDLE = (255.0, 100.0)
 ROOF_BOX = (215.0, 55.0, 295.0, 145.0)
 N_ROOF_PX = 70 * 80
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server without the question, which the walk covers."""
-    if not (REPOSITORY / "front_end" / "dist" / "index.html").is_file():
-        pytest.fail("the page is not built; run `make page`")
-    with serve(tmp_path_factory.mktemp("server"), human_check=False) as running:
-        yield running
 
 
 def screen_place(page: Page, x: float, y: float) -> tuple[float, float]:

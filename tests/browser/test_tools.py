@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.browser.test_annotations import HOUSES, expect_count, open_scene, write_houses
 from tests.browser.test_prompts import ANSWER_TIMEOUT_MS, screen_place
 from tests.browser.test_walk import JOB_TIMEOUT_MS, draw_scene, wait_for_map
-from tests.serving import REPOSITORY, ServerProcess, serve
+from tests.serving import serve
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 # The middles of the three roofs in the upper row of the scene.
@@ -26,15 +26,6 @@ TILES = "https://tiles.example.org/{z}/{x}/{y}.png"
 ATTRIBUTION = "Map data of a test"
 # What vue-i18n shows for a text that is missing.
 UNTRANSLATED = re.compile(r"\b(?:prompts|series|measure|imports|basemap|objects|edit|map|panel|shortcuts)\.\w+")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server without the question, which the walk covers, and without a basemap."""
-    if not (REPOSITORY / "front_end" / "dist" / "index.html").is_file():
-        pytest.fail("the page is not built; run `make page`")
-    with serve(tmp_path_factory.mktemp("server"), human_check=False) as running:
-        yield running
 
 
 @pytest.fixture

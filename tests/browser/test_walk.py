@@ -71,14 +71,14 @@ def page(browser: Browser):
     context.close()
 
 
-def test_the_whole_walk(server, page, make_raster, tmp_path: Path, screenshots: Path):
-    page.goto(server.url)
+def test_the_whole_walk(asking_server, page, make_raster, tmp_path: Path, screenshots: Path):
+    page.goto(asking_server.url)
     page.wait_for_function("() => document.querySelector('#question').complete")
     page.screenshot(path=screenshots / "1-question.png")
     before = page.locator("#question").get_attribute("src")
     page.locator("#another").click()
     expect(page.locator("#question")).not_to_have_attribute("src", before)
-    pass_question(server, page)
+    pass_question(asking_server, page)
     page.screenshot(path=screenshots / "2-empty.png")
 
     # A raster without georeferencing and the world file that gives it a place, dropped together.
@@ -163,8 +163,8 @@ def click_object(page: Page, labels: np.ndarray) -> None:
     page.mouse.click(box["x"] + at[0], box["y"] + at[1])
 
 
-def test_errors_show_the_servers_sentence(server, page, tmp_path: Path, screenshots: Path):
-    pass_question(server, page)
+def test_errors_show_the_servers_sentence(asking_server, page, tmp_path: Path, screenshots: Path):
+    pass_question(asking_server, page)
     path = tmp_path / "broken.tif"
     path.write_bytes(b"II*\0 this is no raster")
     page.get_by_test_id("upload-input").set_input_files(path)
@@ -174,13 +174,13 @@ def test_errors_show_the_servers_sentence(server, page, tmp_path: Path, screensh
     page.screenshot(path=screenshots / "9-error.png")
 
 
-def test_the_page_works_on_a_phone(server, browser, screenshots: Path):
+def test_the_page_works_on_a_phone(asking_server, browser, screenshots: Path):
     context = browser.new_context(viewport={"width": 390, "height": 844}, locale="zh-CN", has_touch=True)
     page = context.new_page()
-    page.goto(server.url)
+    page.goto(asking_server.url)
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.wait_for_function("() => document.querySelector('#question').complete")
-    page.get_by_role("textbox").fill(str(answer_of(server, context)))
+    page.get_by_role("textbox").fill(str(answer_of(asking_server, context)))
     page.locator("#send").click()
     page.get_by_test_id("sample-button").first.click()
     expect(page.get_by_test_id("raster-item")).to_be_visible(timeout=30_000)
