@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -58,11 +58,18 @@ class Source:
 
     Attributes:
         images: what there is.
-        weight: relative frequency, over 0.
+        weight: relative frequency in training, over 0.
+        rated_weight: relative frequency when the rating is fitted, which decides how large an answer to a click should
+            be; None means as in training.
     """
 
     images: Sequence[LabelledImage]
     weight: float
+    rated_weight: float | None = None
+
+    def to_be_rated(self) -> Source:
+        """Return the same images with the frequency that the rating is fitted with."""
+        return self if self.rated_weight is None else replace(self, weight=self.rated_weight)
 
 
 def synthetic_images(n_images: int, size: int, first_seed: int, tell: Callable[[int], object]) -> list[LabelledImage]:

@@ -172,7 +172,8 @@ class Trainer:
         crops = [draw_crop(sources, INPUT_SIZE, rng) for _ in range(self.settings.n_calibration_images)]
         calibrate(network, crops)  # what is rated are the masks as they will be
         areas = [RATED_AREAS_PX[index % len(RATED_AREAS_PX)] for index in range(self.settings.n_rated_images)]
-        rated = [draw_crop(sources, INPUT_SIZE, rng, area) for area in areas]
+        rated_sources = [source.to_be_rated() for source in sources]
+        rated = [draw_crop(rated_sources, INPUT_SIZE, rng, area) for area in areas]
         before, after = fit_quality(network, rated, self.settings.seed)
         log.info("IoU of the chosen mask on held-out crops: %.3f, before its rating was fitted %.3f", after, before)
         calibrate(network, crops)

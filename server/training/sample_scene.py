@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from server.training.scene_canvas import Canvas, Mask, make_noise
 from server.training.scene_land import paint_cells, paint_river, paint_roads, paint_wood
 from server.training.scenes import blur_as_a_lens
-from server.training.settlement import Streets, build_houses, park_cars, plant_trees
+from server.training.settlement import Houses, Streets, build_houses, park_cars, plant_trees
 
 SIZE_PX = 1024
 RESOLUTION_M = 0.5
@@ -52,8 +52,8 @@ def generate_sample_scene() -> SampleScene:
     road = paint_roads(canvas, border, streets.width_px)
     park_cars(canvas, road & ~river, streets, 0.5)
     taken = river | road
-    build_houses(canvas, taken | ~town, streets, 1.0, is_urban=True)
-    build_houses(canvas, taken | town | wood, streets, 0.25, is_urban=False)
+    build_houses(canvas, taken | ~town, streets, Houses(1.0, is_urban=True))
+    build_houses(canvas, taken | town | wood, streets, Houses(0.25, is_urban=False))
     plant_trees(canvas, taken, 0.3)
     blur_as_a_lens(canvas)
     return SampleScene(

@@ -30,6 +30,10 @@ class Material:
     patchy: float = 0.06
     grainy: float = 0.04
 
+    def without_noise(self) -> Material:
+        """Return the same colour, even all over."""
+        return Material(self.colour, 0.0, 0.0)
+
 
 @dataclass
 class Canvas:

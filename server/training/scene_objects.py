@@ -31,15 +31,30 @@ RIM = Material((214, 212, 206, 200), 0.02, 0.02)
 GLASS = Material((40, 48, 58, 40), 0.0, 0.05)
 
 
-def paint_roof(canvas: Canvas, centre: tuple[float, float], angle: float, long_px: float) -> None:
-    """Put up a building: a flat, gabled or hipped roof over a rectangle, or a flat one over an L, with its shadow."""
+def draw_roof_material(rng: np.random.Generator) -> Material:
+    """Return what a random roof is made of."""
+    return _tint(rng, ROOFS[rng.integers(len(ROOFS))])
+
+
+def paint_roof(
+    canvas: Canvas, centre: tuple[float, float], angle: float, long_px: float, material: Material | None = None
+) -> None:
+    """Put up a building: a flat, gabled or hipped roof over a rectangle, or a flat one over an L, with its shadow.
+
+    Args:
+        canvas: what to paint on.
+        centre: x, y in pixels.
+        angle: of the long side, in radians.
+        long_px: length of the long side.
+        material: of the roof; None draws one.
+    """
     rng = canvas.rng
     half = np.array([long_px / 2, long_px * rng.uniform(0.4, 0.9) / 2])
     kind = rng.choice(["flat", "gabled", "hipped", "ell"], p=[0.35, 0.3, 0.15, 0.2])
     outline = _ell(rng, half) if kind == "ell" else _rectangle(half)
     placed = place(outline, angle, centre)
     canvas.shade_polygon(placed, rng.uniform(0.12, 0.4) * long_px, rng.uniform(0.35, 0.6))
-    material = _tint(rng, ROOFS[rng.integers(len(ROOFS))])
+    material = material or draw_roof_material(rng)
     canvas.fill_polygon(placed, material, canvas.new_label())
     if kind in ("gabled", "hipped"):
         _slope_roof(canvas, half, angle, centre, material, hip=half[1] * (kind == "hipped"))

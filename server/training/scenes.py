@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from server.training.scene_canvas import Canvas, FloatImage
 from server.training.scene_land import paint_cells, paint_lake, paint_river, paint_roads, paint_wood
-from server.training.settlement import Streets, build_houses, park_cars, plant_trees
+from server.training.scene_objects import draw_roof_material
+from server.training.settlement import Houses, Streets, build_houses, park_cars, plant_trees
 
 # Pieces that a road, a shadowed edge or a crown left of something, too small to be clicked on.
 MIN_PIECE_AREA_PX = 12
@@ -44,6 +45,7 @@ class SceneStyle:
         n_cells: fields or blocks.
         density: share of the possible houses, trees and cars that are there, 0..1.
         has_water, has_wood, has_roads: whether there is any.
+        has_equal_roofs: whether all are of one material, so that nothing but their outlines keeps houses apart.
     """
 
     is_urban: bool
@@ -53,6 +55,7 @@ class SceneStyle:
     has_water: bool
     has_wood: bool
     has_roads: bool
+    has_equal_roofs: bool
 
 
 def draw_style(rng: np.random.Generator) -> SceneStyle:
@@ -66,6 +69,7 @@ def draw_style(rng: np.random.Generator) -> SceneStyle:
         has_water=bool(rng.random() < 0.3),
         has_wood=bool(rng.random() < 0.35),
         has_roads=bool(rng.random() < 0.8),
+        has_equal_roofs=bool(rng.random() < 0.35),
     )
 
 
@@ -91,7 +95,8 @@ def generate_scene(size: int, seed: int, style: SceneStyle | None = None) -> Sce
         road = paint_roads(canvas, border, streets.width_px)
         park_cars(canvas, road & ~taken, streets, style.density)
         taken = taken | road
-    build_houses(canvas, taken, streets, style.density, is_urban=style.is_urban)
+    roof = draw_roof_material(rng).without_noise() if style.has_equal_roofs else None
+    build_houses(canvas, taken, streets, Houses(style.density, style.is_urban, roof))
     plant_trees(canvas, taken, rng.uniform(0, 1) * style.density)
     blur_as_a_lens(canvas)
     return Scene(canvas.bands, split_into_connected(canvas.labels))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.training.scene_canvas import Canvas, FloatImage, Mask
+from server.training.scene_canvas import Canvas, FloatImage, Mask, Material
 from server.training.scene_objects import paint_car, paint_pool, paint_roof, paint_tank, paint_tree
 
 TYPICAL_HOUSE_PX = 30.0
@@ -48,22 +48,36 @@ def park_cars(canvas: Canvas, road: Mask, streets: Streets, density: float) -> N
         paint_car(canvas, (col + 0.5, row + 0.5), angle, canvas.rng.uniform(4, 5.5) * canvas.scale)
 
 
-def build_houses(canvas: Canvas, taken: Mask, streets: Streets, density: float, *, is_urban: bool) -> None:
+@dataclass(frozen=True)
+class Houses:
+    """What kind of houses are built.
+
+    Attributes:
+        density: share of the possible houses, 0..1.
+        is_urban: many small ones in rows, or a few anywhere.
+        roof: what all roofs are made of; None draws every one.
+    """
+
+    density: float
+    is_urban: bool
+    roof: Material | None = None
+
+
+def build_houses(canvas: Canvas, taken: Mask, streets: Streets, houses: Houses) -> None:
     """Put houses where there is room: facing the streets in town, here and there in the country.
 
     Args:
         canvas: what to paint on.
         taken: bool (H, W), True where no house may stand.
         streets: what houses in town line up with.
-        density: share of the possible houses, 0..1.
-        is_urban: many small ones in rows, or a few anywhere.
+        houses: which.
     """
     rng = canvas.rng
     free = ~cv2.dilate(taken.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-    per_area = (0.0016 if is_urban else 0.0002) / canvas.scale**2
-    n_tries = int(min(density * per_area, MAX_HOUSES_PER_MEGAPIXEL / 2**20) * canvas.size**2) + 1
-    spread = 0.04 if is_urban else 1.0
-    for row, col in _house_places(canvas, streets, n_tries, is_urban):
+    per_area = (0.0016 if houses.is_urban else 0.0002) / canvas.scale**2
+    n_tries = int(min(houses.density * per_area, MAX_HOUSES_PER_MEGAPIXEL / 2**20) * canvas.size**2) + 1
+    spread = 0.04 if houses.is_urban else 1.0
+    for row, col in _house_places(canvas, streets, n_tries, houses.is_urban):
         long_px = TYPICAL_HOUSE_PX * float(np.exp(rng.normal(0, 0.35))) * canvas.scale
         reach = int(long_px * 0.56)
         window = (slice(max(row - reach, 0), row + reach), slice(max(col - reach, 0), col + reach))
@@ -74,7 +88,7 @@ def build_houses(canvas: Canvas, taken: Mask, streets: Streets, density: float, 
         if rng.random() < 0.05:
             paint_tank(canvas, (col, row), long_px * 0.4)
         else:
-            paint_roof(canvas, (col, row), angle, long_px)
+            paint_roof(canvas, (col, row), angle, long_px, houses.roof)
         if rng.random() < 0.1:
             paint_pool(canvas, (col + long_px * 0.75, row), angle, rng.uniform(6, 11) * canvas.scale)
 

@@ -47,8 +47,8 @@ def test_nearly_all_ground_belongs_to_something(scenes: list[Scene]) -> None:
 
 
 def test_plants_are_bright_in_near_infrared_and_water_is_dark() -> None:
-    dry = SceneStyle(False, 1.0, 6, 0.2, has_water=False, has_wood=True, has_roads=False)
-    wet = SceneStyle(False, 1.0, 6, 0.2, has_water=True, has_wood=True, has_roads=False)
+    dry = SceneStyle(False, 1.0, 6, 0.2, has_water=False, has_wood=True, has_roads=False, has_equal_roofs=False)
+    wet = SceneStyle(False, 1.0, 6, 0.2, has_water=True, has_wood=True, has_roads=False, has_equal_roofs=False)
     darkest = [np.percentile(generate_scene(256, 1, style).bands[..., 3], 2) for style in (dry, wet)]
     assert darkest[1] < darkest[0]
 
