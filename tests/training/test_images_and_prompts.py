@@ -96,7 +96,7 @@ def test_batches_have_prompts_inside_their_objects(images: list[LabelledImage]) 
     labels = images[1].labels.copy()
     labels[:40] = UNKNOWN
     kinds = set()
-    for seed in range(40):
+    for seed in range(60):
         sources = [Source([images[0], LabelledImage(images[1].rgb, labels)], 1.0)]
         batch = draw_batch(sources, 96, 2, 3, np.random.default_rng(seed))
         assert batch.masks.shape == (6, 96, 96)
