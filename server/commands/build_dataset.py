@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,8 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--checkpoint", default=DEFAULT_CHECKPOINT, metavar="NAME", help="see `checkpoints`")
     parser.add_argument("--ckpt-folder", type=Path, default=CHECKPOINT_FOLDER, metavar="FOLDER")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads, default 2")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="images at the same time, default 2")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="processor threads of each, default 1")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.set_defaults(run=run)
 
@@ -123,10 +125,10 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.format, arguments.checkpoint, digest_file(weights), __version__, GROUPINGS[arguments.areas_by]
     )
     builder = DatasetBuilder(source, settings, making, arguments.out)
-    network = _load(arguments)
+    network, *others = _load(arguments)
     provenance = Provenance(arguments.title, arguments.image_source, arguments.image_licence, arguments.label_licence)
     with tqdm(total=len(source.images), unit="image") as bar:
-        summary = builder.build(network, provenance, lambda n_finished: _show(bar, n_finished))
+        summary = builder.build(network, provenance, lambda n_finished: _show(bar, n_finished), others)
         seconds = bar.format_dict["elapsed"]
     _print(summary, arguments, seconds)
     return 0
@@ -137,8 +139,9 @@ def _show(bar: Any, n_finished: int) -> None:
 
 
 def _read_settings(arguments: argparse.Namespace) -> BuildSettings:
-    if arguments.threads < 1:
-        raise BadParameter(f"--threads is {arguments.threads}; give 1 or more.", "threads")
+    for name in ("workers", "threads"):
+        if getattr(arguments, name) < 1:
+            raise BadParameter(f"--{name} is {getattr(arguments, name)}; give 1 or more.", name)
     class_prompts = {}
     for text in arguments.class_prompt:
         name, equals, kind = text.rpartition("=")
@@ -166,7 +169,8 @@ def _read_settings(arguments: argparse.Namespace) -> BuildSettings:
     return settings
 
 
-def _load(arguments: argparse.Namespace) -> BatchNetwork:
+def _load(arguments: argparse.Namespace) -> list[BatchNetwork]:
+    """Return one network for every worker; all of them share the weights."""
     spin_briefly()
     import torch  # here, because the other commands must start without it
 
@@ -175,7 +179,9 @@ def _load(arguments: argparse.Namespace) -> BatchNetwork:
 
     torch.set_num_threads(arguments.threads)
     store = ModelStore(arguments.ckpt_folder, arguments.device, EMBEDDING_CACHE_BYTES)
-    return BatchPredictor(store.make_predictor(arguments.checkpoint), lambda: store.job_turn(lambda: None))
+    predictors = [store.make_predictor(arguments.checkpoint) for _ in range(arguments.workers)]
+    # Nobody else uses the network, and workers need not wait for each other.
+    return [BatchPredictor(predictor, nullcontext) for predictor in predictors]
 
 
 def _print(summary: BuildSummary, arguments: argparse.Namespace, seconds: float) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.datasets.boxes import BoxedImage, read_boxed_images
 from server.datasets.class_table import make_class_table
+from server.datasets.detections.boxed_images import BoxedImage, read_boxed_images
 from server.datasets.errors import BadDataset
 from server.datasets.options import Grouping, ReadingOptions
 from server.datasets.reading import read_dataset
@@ -107,12 +107,13 @@ KNOWN_SETS = {
 def _open_cars(folder: Path) -> list[BoxedImage]:
     cars = folder / "aerial_cars_boxes"
     # Other pictures of Munich were looked at in training, without their boxes.
-    return [item for item in read_boxed_images(cars, cars) if item.name.startswith("DJI") or item.name == "MOS174"]
+    found = read_boxed_images(cars, cars, "yolo")
+    return [item for item in found if item.name.startswith("DJI") or item.name == "MOS174"]
 
 
 def _open_solar(folder: Path) -> list[BoxedImage]:
     solar = folder / "solar_boxes_roboflow"
-    return read_boxed_images(solar / "images", solar / "labels")
+    return read_boxed_images(solar / "images", solar / "labels", "yolo")
 
 
 # Sets whose objects have boxes and no outlines.

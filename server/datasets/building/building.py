@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from server.datasets.building.settings import BuildSettings, write_prompt
 from server.datasets.building.splitting import split_areas
 from server.datasets.building.summary import BuildSummary, summarise
 from server.datasets.building.windows import plan_looks
+from server.datasets.building.workers import run_side_by_side
 from server.datasets.detections.fitting import Fitted, fit_detections
 from server.datasets.detections.records import DetectionReader
 from server.datasets.errors import BadDataset
@@ -80,7 +82,11 @@ class DatasetBuilder:
         self._values = {name: value for value, name in enumerate(source.class_names)}
 
     def build(
-        self, network: BatchNetwork, provenance: Provenance, tell: Callable[[int], None] = lambda _: None
+        self,
+        network: BatchNetwork,
+        provenance: Provenance,
+        tell: Callable[[int], None] = lambda _: None,
+        others: Sequence[BatchNetwork] = (),
     ) -> BuildSummary:
         """Write everything.
 
@@ -88,6 +94,8 @@ class DatasetBuilder:
             network: answers prompts.
             provenance: for the data sheet.
             tell: told the number of finished images; may raise to stop.
+            others: more networks that give the same answers; each of them works on an image of its own at the same
+                time. What is written does not depend on how many there are.
 
         Raises:
             BadDataset: labels are not in their format, or the folder holds another dataset.
@@ -96,11 +104,14 @@ class DatasetBuilder:
             TooLarge: an image has more pixels than can be painted at once.
         """
         self._begin()
-        for n_finished, image in enumerate(self._source.images):
-            tell(n_finished)
-            self._finish(image, network)
-        tell(len(self._source.images))
+        run_side_by_side(self._list_work(), (network, *others), tell)
         return self._join(provenance)
+
+    def _list_work(self) -> Iterator[Callable[[BatchNetwork], None]]:
+        """Yield what is to be done for every image; labels are read here, by the one who asks for the next."""
+        for image in self._source.images:
+            fitted = self._source.fit(image, self._settings)
+            yield partial(self._finish, image, fitted)
 
     def _begin(self) -> None:
         """Make sure that the plan fits the classes, and that the folder is empty or was begun with the same plan."""
@@ -139,9 +150,8 @@ class DatasetBuilder:
             "making": dataclasses.asdict(self._making),
         }
 
-    def _finish(self, image: SceneImage, network: BatchNetwork) -> None:
+    def _finish(self, image: SceneImage, fitted: Fitted, network: BatchNetwork) -> None:
         """Write the maps and the record of an image, unless an earlier run did."""
-        fitted = self._source.fit(image, self._settings)
         if is_finished(self.layout, image.name, make_fingerprint(image, fitted)):
             return
         if image.size[0] * image.size[1] > MAX_PIXELS:

@@ -16,6 +16,7 @@ from server.segmentation.batch_prompts.filled import fill_corners
 from server.segmentation.batch_prompts.prompts import PromptBatch
 from server.segmentation.mask_records import MaskRecord, crop_mask
 from server.segmentation.networks.caching_predictor import CachingPredictor
+from server.segmentation.networks.decoding.surroundings import PromptTensors
 from server.segmentation.networks.precision import lower_precision
 
 # Activations of so few prompts stay near a processor's caches; a GPU is busy with so many.
@@ -62,12 +63,12 @@ class BatchPredictor:
         predictor = self._predictor
         boxes = None if prompts.boxes_xyxy is None else self._send(self._scale(prompts.boxes_xyxy.reshape(-1, 2)))
         with lower_precision(predictor.precision, predictor.device):
-            encoded = predictor.model.prompt_encoder(
+            asked = PromptTensors(
                 points=self._make_points(prompts),
                 boxes=None if boxes is None else boxes.view(-1, 4),
                 masks=self._make_masks(prompts),
             )
-            low, quality = decoder.decode(encoded, multimask=multimask)
+            low, quality = decoder.decode(asked, multimask=multimask)
         return low.float(), quality.float()
 
     def _measure(

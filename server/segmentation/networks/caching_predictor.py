@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segment_anything import SamPredictor
 from torch import nn
 
+from server.observability.hits import HitCounter
 from server.segmentation.networks.precision import lower_precision
 
 CacheKey = tuple[str, str]
@@ -25,22 +26,32 @@ USABLE_SHARE = 0.7
 
 
 class EmbeddingCache:
-    """Encoder outputs in main memory, least recently used first out, bounded in bytes; safe to share by threads."""
+    """Encoder outputs in main memory, least recently used first out, bounded in bytes; safe to share by threads.
+
+    Attributes:
+        hits: how often `find` had the answer.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._embeddings: OrderedDict[CacheKey, torch.Tensor] = OrderedDict()
         self._n_bytes = 0
         self._lock = Lock()
+        self.hits = HitCounter()
 
     @property
     def n_bytes(self) -> int:
         """Memory the kept embeddings take."""
         return self._n_bytes
 
+    def holds(self, key: CacheKey) -> bool:
+        """Tell whether `find` would have an answer, without counting as a use."""
+        return key in self._embeddings
+
     def find(self, key: CacheKey) -> torch.Tensor | None:
         """Return the embedding of `key` on the CPU and mark it as used, or None."""
         with self._lock:
+            self.hits.note(key in self._embeddings)
             if key not in self._embeddings:
                 return None
             self._embeddings.move_to_end(key)
@@ -90,7 +101,7 @@ class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships
             images: uint8 (H, W, 3) each, of any sizes; those in the cache are left out.
         """
         self._ahead = {}
-        new = {key: image for image in images if self._cache.find(key := self._make_key(image, "RGB")) is None}
+        new = {key: image for image in images if not self._cache.holds(key := self._make_key(image, "RGB"))}
         if not new:
             return
         inputs = [self._to_input(image) for image in new.values()]

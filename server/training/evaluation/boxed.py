@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.datasets.boxes import BoxedImage
+from server.datasets.detections.boxed_images import BoxedImage
 from server.rasters.windows import PixelWindow
 from server.segmentation.mask_records import crop_mask
 from server.segmentation.prompting.rated_masks import PromptedNetwork

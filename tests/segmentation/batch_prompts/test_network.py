@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from segment_anything import SamPredictor
-from segment_anything.modeling import MaskDecoder as OfficialDecoder
+from segment_anything.modeling import MaskDecoder as OfficialMaskDecoder
 
 from server.segmentation.batch_prompts import decoding
 from server.segmentation.batch_prompts import network as module
@@ -16,7 +16,9 @@ from server.segmentation.batch_prompts.filled import fill_corners
 from server.segmentation.batch_prompts.network import BatchPredictor
 from server.segmentation.batch_prompts.prompts import PromptBatch
 from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
+from server.segmentation.networks.decoding.surroundings import PromptTensors
 from server.segmentation.networks.embedded import build_embedded_sam
+from tests.segmentation.parity import make_official_sam
 
 BOXES = np.array([[5.0, 5, 60, 40], [30, 20, 90, 60], [0, 0, 20, 20], [50, 10, 80, 30], [10, 30, 40, 64]])
 SIDE = 128
@@ -98,7 +100,29 @@ def test_other_networks_are_decoded_by_their_own_decoder(predictor, rgb, monkeyp
     centres = (BOXES[:, :2] + BOXES[:, 2:]) / 2
     prompts = PromptBatch(BOXES, None, None, centres)
     shared = predictor.answer(rgb, prompts, multimask=True)
-    monkeypatch.setattr(decoding, "MaskDecoder", OfficialDecoder)  # the embedded one no longer counts as such
+    monkeypatch.setattr(decoding, "MaskDecoder", OfficialMaskDecoder)  # the embedded one no longer counts as such
+    monkeypatch.setattr(decoding, "OfficialMaskDecoder", type(None))
     plain = predictor.answer(rgb, prompts, multimask=True)
     ratings = [[[record.predicted_iou for record in records] for records in answers] for answers in (shared, plain)]
     np.testing.assert_allclose(ratings[0], ratings[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("multimask", [True, False])
+@pytest.mark.parametrize("parts", [("box",), ("point",), ("box", "point"), ("box", "mask")])
+def test_official_networks_give_the_logits_of_their_own_decoder(parts, multimask):
+    network = make_official_sam(is_sharp=False)  # the other one makes fifty times more of every rounding
+    side = network.image_encoder.img_size
+    boxes = torch.tensor(BOXES).float() * (side / SIDE)
+    low_side = network.prompt_encoder.mask_input_size[0]
+    prompts = PromptTensors(
+        ((boxes[:, None, :2] + boxes[:, None, 2:]) / 2, torch.ones(len(boxes), 1)) if "point" in parts else None,
+        boxes if "box" in parts else None,
+        torch.randn(len(boxes), 1, low_side, low_side) if "mask" in parts else None,
+    )
+    with torch.inference_mode():
+        embedding = network.image_encoder(torch.rand(1, 3, side, side))
+        found = decoding.start_decoder(network, embedding).decode(prompts, multimask=multimask)
+        sparse, dense = network.prompt_encoder(prompts.points, prompts.boxes, prompts.masks)
+        dense_pe = network.prompt_encoder.get_dense_pe()
+        expected = network.mask_decoder(embedding, dense_pe, sparse, dense, multimask)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)

@@ -87,26 +87,45 @@ class OfficialDecoder:
 
     def rate(self, points: torch.Tensor) -> RatedClicks:
         """Return predicted IoUs; see `StagedDecoder`. Upscaling, a third of the work, has not happened yet."""
-        decoder = self._decoder
         labels = torch.ones(len(points), 1, dtype=torch.int, device=points.device)
         sparse, _ = self._prompt_encoder((points[:, None], labels), None, None)
-        outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        click = torch.cat([outputs.expand(len(points), -1, -1), sparse], dim=1)
-        tokens, images = self._blocks[0].run_on_shared(click, click)
-        for block in self._blocks[1:]:
-            tokens, images = block.run_on_own(tokens, click, images)
-        seen = self._final.look_at_own(tokens + click, images)
-        tokens = decoder.transformer.norm_final_attn(tokens + seen)
-        # Token 0 rates, tokens 2 to 4 draw the three masks; token 1 is the single mask of unambiguous prompts.
-        quality = decoder.iou_prediction_head(tokens[:, 0])[:, 1:].float()
-        return RatedClicks(quality, (tokens[:, 2 : 1 + decoder.num_mask_tokens], images))
+        quality, tokens, images = self._look(sparse)
+        return RatedClicks(quality[:, 1:], (tokens[:, 1:], images))
 
     def draw(self, rated: RatedClicks) -> torch.Tensor:
         """Return the logits; see `StagedDecoder`."""
         tokens, images = rated.features
-        networks = self._decoder.output_hypernetworks_mlps[1:]
+        return self._draw(tokens, images, self._decoder.output_hypernetworks_mlps[1:])
+
+    def decode(self, sparse: torch.Tensor, *, multimask: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return logits (B, M, side, side) and predicted IoU (B, M) of prompts of any kind but masks.
+
+        Args:
+            sparse: (B, T, C), tokens as the prompt encoder makes them of clicks and boxes.
+            multimask: the three masks of different extent; False for the one of unambiguous prompts.
+        """
+        which = slice(1, None) if multimask else slice(1)
+        quality, tokens, images = self._look(sparse)
+        logits = self._draw(tokens[:, which], images, self._decoder.output_hypernetworks_mlps[which])
+        return logits, quality[:, which]
+
+    def _look(self, sparse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return predicted IoU (B, 4), tokens (B, 4, C) of the masks, the single one first, and images (B, N, C)."""
+        decoder = self._decoder
+        outputs = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+        prompt = torch.cat([outputs.expand(len(sparse), -1, -1), sparse], dim=1)
+        tokens, images = self._blocks[0].run_on_shared(prompt, prompt)
+        for block in self._blocks[1:]:
+            tokens, images = block.run_on_own(tokens, prompt, images)
+        seen = self._final.look_at_own(tokens + prompt, images)
+        tokens = decoder.transformer.norm_final_attn(tokens + seen)
+        quality = decoder.iou_prediction_head(tokens[:, 0]).float()
+        return quality, tokens[:, 1 : 1 + decoder.num_mask_tokens], images
+
+    def _draw(self, tokens: torch.Tensor, images: torch.Tensor, networks: Any) -> torch.Tensor:
+        """Return the logits of masks, (B, M, side, side), of their tokens (B, M, C)."""
         strokes = torch.stack([network(tokens[:, number]) for number, network in enumerate(networks)], dim=1)
-        # On a processor one click at a time: its upscaled features, 13 MB, then stay in the cache.
+        # On a processor one prompt at a time: its upscaled features, 13 MB, then stay in the cache.
         n_at_once = 1 if images.device.type == "cpu" else len(images)
         parts = zip(torch.split(images, n_at_once), torch.split(strokes, n_at_once), strict=True)
         return torch.cat([self._upscaling.draw(*part, self._grid) for part in parts]).float()

@@ -1,0 +1,1 @@
+"""Tells what a segmentation dataset holds, in numbers and figures."""

@@ -1,0 +1,1 @@
+"""People look at masks that were built from boxes: accept, correct, reject; what they decide enters the export."""
