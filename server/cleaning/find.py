@@ -74,14 +74,14 @@ def find_job_folders(cache_folder: Path) -> list[JobFolder]:
     return found
 
 
-def left_over(folders: Iterable[JobFolder], active_jobs: set[str]) -> list[Path]:
+def left_over(folders: Iterable[JobFolder], needing_jobs: set[str]) -> list[Path]:
     """Return the folders whose job is over.
 
     Args:
-        folders: found before `active_jobs` was asked for; in the other order a job that began between would be missed.
-        active_jobs: ids of the jobs that wait or run.
+        folders: found before `needing_jobs` was asked for; in the other order a job that began between would be missed.
+        needing_jobs: ids of the jobs that wait or run, or may be tried again.
     """
-    return [folder.path for folder in folders if folder.job not in active_jobs]
+    return [folder.path for folder in folders if folder.job not in needing_jobs]
 
 
 def last_change_s(path: Path) -> float:

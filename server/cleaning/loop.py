@@ -16,6 +16,7 @@ from server.cleaning.find import find_job_folders, find_stale, find_trash, find_
 from server.clients.quota import folder_size_bytes
 from server.clients.sessions import Client, ClientStore
 from server.jobs.queue import LocalQueue
+from server.observability.context import shorten_id
 
 STOP_TIMEOUT_S = 3.0
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class CleaningThreads:
         """
         oldest_s = now - self._lifetimes.stale_file_s
         job_folders = find_job_folders(self._cache_folder)
-        self._remove(left_over(job_folders, self._queue.active_ids()), "folders of jobs that are over")
+        self._remove(left_over(job_folders, self._queue.ids_with_files(oldest_s)), "folders of jobs that are over")
         self._remove(find_stale(self._cache_folder, oldest_s), "stale files and folders")
         unknown = find_unknown_clients(self._cache_folder, oldest_s, lambda name: self._clients.get(name) is not None)
         self._remove(unknown, "folders of unknown clients")
@@ -95,7 +96,7 @@ class CleaningThreads:
             try:
                 size_bytes = self._remove_client(client)
             except (OSError, SQLAlchemyError):
-                log.exception("Client %s could not be removed; the next round tries again", client.id)
+                log.exception("Client %s could not be removed; the next round tries again", shorten_id(client.id))
                 continue
             if size_bytes is not None:
                 n_removed, n_bytes = n_removed + 1, n_bytes + size_bytes

@@ -5,22 +5,37 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol, runtime_checkable
 
 from server.errors import Cancelled, StorageFull, UserError
+from server.jobs.pace import Pace
 from server.jobs.records import CANCELLED, DONE, FAILED, JobRecord
-from server.jobs.table import JobTable
+from server.jobs.table import JobTable, is_worth_retrying
 
 Task = Callable[[JobRecord, Callable[[float, str], None]], dict[str, Any]]
 # Tasks report with every batch of points; four lines a second are more than a page shows.
 REPORT_INTERVAL_S = 0.25
-# Before that, the time spent says little about the time to come.
-MIN_PROGRESS_FOR_ETA = 0.02
 MAX_PROGRESS_WHILE_RUNNING = 0.999
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+NUMBERS = re.compile(r"\d+")
 log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class ResumableTask(Protocol):
+    """A task whose finished parts outlive an attempt, so that the next one goes on from there."""
+
+    def count_finished(self, record: JobRecord) -> int:
+        """Return how many parts need not be done again."""
+        ...
+
+    def discard(self, record: JobRecord) -> None:
+        """Remove the finished parts, because the job is over."""
+        ...
 
 
 class Attempt:
@@ -34,8 +49,9 @@ class Attempt:
         self.record = record
         self._table = table
         self._clock = clock
-        self._began = clock()
-        self._next_note = self._began
+        self._next_note = clock()
+        self._pace = Pace(self._next_note)
+        self._stage = ""
         self._is_cancelled = False
         self._is_interrupted = False
 
@@ -57,14 +73,20 @@ class Attempt:
             if self._is_interrupted and not self._is_cancelled:
                 self._table.put_back(job)
             else:
-                self._table.finish(job, state=CANCELLED)
+                self._end(task, state=CANCELLED)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end the worker; it is logged below
             if self._is_cancelled:  # its raster may be gone already, which then is no failure
-                self._table.finish(job, state=CANCELLED)
+                self._end(task, state=CANCELLED)
             else:
-                self._table.finish(job, state=FAILED, error=self._describe(error))
+                self._end(task, state=FAILED, error=self._describe(error))
         else:
-            self._table.finish(job, state=DONE, progress=1.0, result=result)
+            self._end(task, state=DONE, progress=1.0, result=result)
+
+    def _end(self, task: Task, **values: Any) -> None:
+        # First, so that whoever sees the end finds nothing left over.
+        if not is_worth_retrying(values.get("error")):
+            discard_finished(task, self.record)
+        self._table.finish(self.record.job, **values)
 
     def _report(self, progress: float, step: str) -> None:
         """Note how far the job is; called by the task.
@@ -79,7 +101,11 @@ class Attempt:
             return
         self._next_note = now + REPORT_INTERVAL_S
         progress = min(max(progress, 0.0), MAX_PROGRESS_WHILE_RUNNING)
-        self._table.note_progress(self.record.job, progress, step, estimate_remaining_s(now - self._began, progress))
+        remaining_s = self._pace.estimate_remaining_s(now, progress)
+        # "window 8 of 9" after "window 7 of 9" is no news for the log.
+        stage = NUMBERS.sub("", step)
+        self._table.note_progress(self.record.job, progress, step, remaining_s, is_new_step=stage != self._stage)
+        self._stage = stage
 
     def _describe(self, error: Exception) -> dict[str, str | None]:
         if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -97,8 +123,18 @@ class Attempt:
         return {"code": "internal_error", "message": message, "field": None}
 
 
-def estimate_remaining_s(elapsed_s: float, progress: float) -> float | None:
-    """Return the seconds left if the work goes on at its mean pace so far, None while that says nothing."""
-    if progress < MIN_PROGRESS_FOR_ETA:
-        return None
-    return round(elapsed_s * (1.0 - progress) / progress, 1)
+def count_finished(task: object, record: JobRecord) -> int:
+    """Return how many parts of a job its next attempt need not do again."""
+    if not isinstance(task, ResumableTask):
+        return 0
+    try:
+        return task.count_finished(record)
+    except UserError:  # the raster is gone, and they with it
+        return 0
+
+
+def discard_finished(task: object, record: JobRecord) -> None:
+    """Remove what a job that is over has kept for another attempt."""
+    if isinstance(task, ResumableTask):
+        with suppress(UserError):  # the raster is gone, and the finished parts with it
+            task.discard(record)

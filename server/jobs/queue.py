@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from server.jobs.execution import Attempt, Task
+from server.jobs.execution import Attempt, Task, count_finished, discard_finished
+from server.jobs.limits import QueueLimits
 from server.jobs.records import JobRecord
 from server.jobs.table import JobTable, NewJob
 
@@ -25,7 +26,13 @@ class LocalQueue:
     """Runs jobs in threads of this process; what waits survives a restart."""
 
     def __init__(
-        self, engine: Engine, tasks: Mapping[str, Task], *, n_workers: int = 1, max_queued_per_client: int = 20
+        self,
+        engine: Engine,
+        tasks: Mapping[str, Task],
+        *,
+        n_workers: int = 1,
+        max_queued_per_client: int = 20,
+        max_waiting: int = 1000,
     ) -> None:
         """Keep what the queue needs; `start` begins the work.
 
@@ -35,11 +42,12 @@ class LocalQueue:
                 called often, because it raises `Cancelled` when the job has to stop.
             n_workers: jobs that run at the same time.
             max_queued_per_client: jobs a client may have waiting or running.
+            max_waiting: jobs of all clients that may wait.
         """
         self._table = JobTable(engine)
         self._tasks = tasks
         self._n_workers = n_workers
-        self._max_active = max_queued_per_client
+        self._limits = QueueLimits(max_queued_per_client, max_waiting)
         # Guards what follows and tells that a job was added or has ended.
         self._changed = Condition()
         self._attempts: dict[str, Attempt] = {}
@@ -58,12 +66,28 @@ class LocalQueue:
             request: what the task needs, JSON.
 
         Raises:
-            TooFrequent: the client has too many jobs waiting or running.
+            TooFrequent: the client, or all clients together, have too many jobs.
         """
         with self._changed:
-            record = self._table.insert(NewJob(kind, client, raster, request), max_active=self._max_active)
+            record = self._table.insert(NewJob(kind, client, raster, request), self._limits)
             self._changed.notify_all()
         return record
+
+    def retry(self, client: str, job_id: str, reason: str = "") -> JobRecord:
+        """Let a job wait again that failed or was cancelled; see `JobTable.retry` for what may be wrong."""
+        with self._changed:
+            record = self._table.retry(client, job_id, reason, self._limits)
+            self._changed.notify_all()
+        return record
+
+    def read_log(self, client: str, job_id: str) -> Sequence[dict[str, Any]]:
+        """Return what happened to a job so far; see `JobTable.read_log`."""
+        return self._table.read_log(client, job_id)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nobody should wait for a job any more."""
+        return self._stopping
 
     def wait(self, job_id: str, timeout_s: float) -> JobRecord:
         """Return the job once it has ended, or as it is after `timeout_s`, or when the queue stops.
@@ -116,9 +140,9 @@ class LocalQueue:
         """Tell whether the client has jobs waiting or running."""
         return bool(self._table.find_all(client_id, only_active=True))
 
-    def active_ids(self) -> set[str]:
-        """Return the ids of all jobs that wait or run."""
-        return self._table.active_ids()
+    def ids_with_files(self, oldest_s: float) -> set[str]:
+        """Return the ids of jobs whose files are needed; see `JobTable.ids_with_files`."""
+        return self._table.ids_with_files(oldest_s)
 
     def forget(self, client: str) -> None:
         """Remove what is known about the jobs of a client that is no more."""
@@ -127,8 +151,8 @@ class LocalQueue:
         self._table.forget(client)
 
     def start(self) -> None:
-        """Start the workers; what an earlier process left unfinished is begun anew."""
-        self._table.recover()
+        """Start the workers; what an earlier process left unfinished goes on."""
+        self._table.recover(lambda record: count_finished(self._tasks.get(record.kind), record))
         self._stopping = False
         self._threads = [Thread(target=self._work, name=f"job-worker-{i}", daemon=True) for i in range(self._n_workers)]
         for thread in self._threads:
@@ -149,7 +173,7 @@ class LocalQueue:
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
-                log.warning("A job did not stop within %.0f s; it is begun anew at the next start", timeout_s)
+                log.warning("A job did not stop within %.0f s; it goes on at the next start", timeout_s)
 
     def list(self, client: str) -> Sequence[JobRecord]:
         """Return the client's jobs, latest first."""
@@ -162,6 +186,7 @@ class LocalQueue:
                 if record.job in self._attempts:
                     self._attempts[record.job].cancel()
                 else:
+                    discard_finished(self._tasks.get(record.kind), record)
                     self._table.cancel_idle(record.job)
             self._changed.notify_all()
 

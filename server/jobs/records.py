@@ -89,13 +89,14 @@ class JobRecord:
             "state": self.state,
             "progress": self.progress,
             "step": self.step,
-            "created": _format_time(self.created),
-            "started": _format_time(self.started),
-            "finished": _format_time(self.finished),
+            "created": format_time(self.created),
+            "started": format_time(self.started),
+            "finished": format_time(self.finished),
             "eta_s": self.eta_s,
             "error": self.error
             and {"error": self.error["code"], "message": self.error["message"], "field": self.error["field"]},
             "result": self.result,
+            "attempts": self.attempts,
         }
 
 
@@ -120,7 +121,8 @@ def make_record(row: JobRow) -> JobRecord:
     )
 
 
-def _format_time(seconds: float | None) -> str | None:
+def format_time(seconds: float | None) -> str | None:
+    """Return seconds since 1970 as clients are told times: ISO 8601 in UTC, None for None."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

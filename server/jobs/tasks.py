@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,10 +15,12 @@ import shapely
 from server.errors import WrongMoment
 from server.jobs.records import JobRecord
 from server.rasters.windows import PixelWindow
+from server.segmentation.batch_prompts.prompts import BatchNetwork
 from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.many_prompts.answering import ManyPromptsRequest, ManyPromptsResult
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.similar.searching import SimilarRequest, SimilarResult
+from server.segmentation.whole_raster.kept_files import count_kept
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
 
 Report = Callable[[float, str], None]
@@ -26,12 +29,16 @@ Report = Callable[[float, str], None]
 class Segmenter(Protocol):
     """Turns a raster into labels and outlines, files under `folder`; see `server.segmentation.engine`."""
 
-    def segment(self, source: Path, folder: Path, request: SegmentRequest, report: Report) -> SegmentResult:
-        """Find all objects and return the summary of the result."""
+    def segment(
+        self, source: Path, folder: Path, request: SegmentRequest, report: Report, kept: Path | None = None
+    ) -> SegmentResult:
+        """Find all objects and return the summary of the result; finished windows go into `kept`, for a restart."""
         ...
 
-    def segment_class(self, source: Path, folder: Path, request: ClassRequest, report: Report) -> SegmentResult:
-        """Find one class and return the summary of the result."""
+    def segment_class(
+        self, source: Path, folder: Path, request: ClassRequest, report: Report, kept: Path | None = None
+    ) -> SegmentResult:
+        """Find one class and return the summary of the result; see `segment` for `kept`."""
         ...
 
     def find_similar(self, source: Path, labels: Path, request: SimilarRequest, report: Report) -> SimilarResult:
@@ -40,6 +47,10 @@ class Segmenter(Protocol):
 
     def answer_many(self, source: Path, request: ManyPromptsRequest, report: Report) -> ManyPromptsResult:
         """Outline the objects of many prompts."""
+        ...
+
+    def make_batch_network(self, checkpoint: str, check: Callable[[], None]) -> BatchNetwork:
+        """Return what answers many prompts on a patch; `check` is called while it waits, and may raise to stop."""
         ...
 
 
@@ -58,7 +69,7 @@ class SegmentTask:
     segmenter: Segmenter
 
     def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
-        """Run the job; whatever way it ends, nothing half-done stays behind.
+        """Run the job; nothing half-done stays behind but finished windows, until `discard`.
 
         Raises:
             NoSuchRaster: the raster was deleted meanwhile.
@@ -66,22 +77,55 @@ class SegmentTask:
         """
         raster_id = record.request["raster_id"]
         source = self.find_source(record.client, raster_id)
-        prefix = f"job-{record.job}-"
-        for left_over in source.parent.glob(f"{prefix}*"):  # of an attempt that ended with its process
-            shutil.rmtree(left_over, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=source.parent))
-        try:
-            result = self._segment(source, folder, record.request, report)
+        with job_folder(source, record.job) as folder:
+            result = self._segment(source, folder, record, report)
             summary = {**asdict(result), "job": record.job, "raster": record.raster, **describe_run(record.request)}
             self.publish(record.client, raster_id, folder, summary)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         return summary
 
-    def _segment(self, source: Path, folder: Path, request: dict[str, Any], report: Report) -> SegmentResult:
+    def _segment(self, source: Path, folder: Path, record: JobRecord, report: Report) -> SegmentResult:
+        request = record.request
+        kept = _kept_folder(source, record.job)
         if request.get("mode") == "class":
-            return self.segmenter.segment_class(source, folder, read_class_request(request), report)
-        return self.segmenter.segment(source, folder, read_request(request), report)
+            return self.segmenter.segment_class(source, folder, read_class_request(request), report, kept)
+        return self.segmenter.segment(source, folder, read_request(request), report, kept)
+
+    def count_finished(self, record: JobRecord) -> int:
+        """Return how many windows an interrupted job has finished; the next attempt does not look at them again."""
+        return count_kept(_kept_folder(self.find_source(record.client, record.request["raster_id"]), record.job))
+
+    def discard(self, record: JobRecord) -> None:
+        """Remove the finished windows of a job that is over.
+
+        Raises:
+            NoSuchRaster: the raster was deleted meanwhile, and they with it.
+        """
+        source = self.find_source(record.client, record.request["raster_id"])
+        shutil.rmtree(_kept_folder(source, record.job), ignore_errors=True)
+
+
+@contextmanager
+def job_folder(source: Path, job: str) -> Iterator[Path]:
+    """Give a job a folder beside its raster, from which the result is published; nothing else of it stays.
+
+    Args:
+        source: the raster's file.
+        job: id of the job; what an attempt that ended with its process has left is removed, finished windows aside.
+    """
+    prefix = f"job-{job}-"
+    for left_over in source.parent.glob(f"{prefix}*"):
+        if left_over != _kept_folder(source, job):
+            shutil.rmtree(left_over, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=source.parent))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _kept_folder(source: Path, job: str) -> Path:
+    """Return where a job keeps its finished windows; `server.cleaning` knows the folders of jobs by their names."""
+    return source.parent / f"job-{job}-windows"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from server.observability.hits import Hits
 from server.segmentation.mask_records import MaskGenerator
 from server.segmentation.networks.heap import keep_freed_memory
 from server.segmentation.networks.spinning import spin_briefly
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MAX_LOADED = 2
 # How often a job that waits for its network looks whether it was cancelled, in seconds.
 WAIT_STEP_S = 0.25
+Loaded = TypeVar("Loaded")
 
 
 class ModelStore:
@@ -116,12 +118,7 @@ class ModelStore:
             BadParameter: see `load`.
             CheckpointMissing: see `load`.
         """
-        pool = ThreadPoolExecutor(1)
-        loading = pool.submit(self.load, checkpoint)
-        pool.shutdown(wait=False)
-        while not wait([loading], WAIT_STEP_S).done:
-            check()
-        loading.result()
+        wait_while_checking(lambda: self.load(checkpoint), check)
 
     def make_predictor(self, checkpoint: str) -> CachingPredictor:
         """Return a predictor for one thread on the shared network and cache; use it inside `click_turn`.
@@ -142,6 +139,10 @@ class ModelStore:
         """Return a context in which no one else uses a network; `check` is called while waiting for it."""
         return self._turns.take(check=check)
 
+    def embedding_hits(self) -> Hits:
+        """Return how often an encoder's output was there already."""
+        return self._cache.hits.read() if self._cache is not None else Hits(0, 0)
+
     def _embedding_cache(self) -> EmbeddingCache:
         from server.segmentation.networks.caching_predictor import EmbeddingCache
 
@@ -149,6 +150,16 @@ class ModelStore:
             if self._cache is None:
                 self._cache = EmbeddingCache(self._embedding_cache_bytes)
             return self._cache
+
+
+def wait_while_checking(load: Callable[[], Loaded], check: Callable[[], None]) -> Loaded:
+    """Return what `load` returns, which runs in a thread while `check` is called, and may raise to stop waiting."""
+    pool = ThreadPoolExecutor(1)
+    loading = pool.submit(load)
+    pool.shutdown(wait=False)
+    while not wait([loading], WAIT_STEP_S).done:
+        check()
+    return loading.result()
 
 
 def _expects_gpu() -> bool:

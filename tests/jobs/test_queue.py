@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import event
 
 from server.errors import BadParameter, NoSuchJob, TooFrequent
-from server.jobs.execution import Attempt, estimate_remaining_s
+from server.jobs.execution import Attempt
+from server.jobs.limits import QueueLimits
+from server.jobs.pace import Pace
 from server.jobs.queue import LocalQueue
 from server.jobs.table import JobTable, NewJob
 
@@ -45,7 +47,7 @@ def test_json_has_the_contracts_fields(make_queue, task, submit):
     queue.start()
     task.released.set()
     content = queue.wait(submit(queue).job, 5).to_json()
-    fields = "job kind state progress step created started finished eta_s error result raster"
+    fields = "job kind state progress step created started finished eta_s error result raster attempts"
     assert set(content) == set(fields.split())
     for name in ("created", "started", "finished"):
         assert ISO_UTC.fullmatch(content[name])
@@ -210,20 +212,30 @@ def test_an_orderly_stop_puts_jobs_back(make_queue, task, submit):
     assert second.wait(waiting.job, 5).state == "done"
 
 
-def test_a_job_that_took_the_process_down_twice_is_given_up(engine, make_queue, submit):
+def test_a_job_that_takes_the_process_down_again_and_again_is_given_up(engine, make_queue, submit):
     queue = make_queue()
     record = submit(queue)
     table = JobTable(engine)
-    for attempts in (1, 2):
+    for attempts in (1, 2, 3, 4, 5):
         begun = table.begin_next({}, ["work"])
         assert begun.attempts == attempts
-        if attempts == 1:
-            table.recover()
+        if attempts < 5:
+            table.recover(lambda _: 0)
             assert table.get(record.job).state == "queued"
     queue.start()
     failed = queue.wait(record.job, 5)
     assert failed.state == "failed"
-    assert "2 times" in failed.error["message"]
+    assert "5 times" in failed.error["message"]
+
+
+def test_a_job_that_gets_further_each_time_is_never_given_up(engine, submit, make_queue):
+    record = submit(make_queue())
+    table = JobTable(engine)
+    for n_finished in (1, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 4, 4):
+        assert table.begin_next({}, ["work"]).job == record.job
+        table.recover(lambda _, n=n_finished: n)
+    failed = table.get(record.job)
+    assert (failed.state, failed.attempts) == ("failed", 13)
 
 
 def test_a_failing_database_does_not_end_the_worker(make_queue, task, submit, engine, monkeypatch):
@@ -266,19 +278,28 @@ def test_a_forgotten_client_has_no_jobs(make_queue, submit):
 
 
 def test_remaining_time():
-    assert estimate_remaining_s(10.0, 0.25) == 30.0
-    assert estimate_remaining_s(10.0, 0.0) is None
+    pace = Pace(0.0)
+    assert pace.estimate_remaining_s(5.0, 0.0) is None
+    assert pace.estimate_remaining_s(9.0, 0.25) == 27.0
+    assert pace.estimate_remaining_s(9.0, 1.0) == 0.0
+
+
+def test_remaining_time_of_a_job_that_goes_on_in_the_middle():
+    pace = Pace(100.0)
+    assert pace.estimate_remaining_s(101.0, 0.5) == 1.0
+    estimates = [pace.estimate_remaining_s(101.0 + second, 0.5 + second / 1000) for second in range(1, 400)]
+    assert all(left == pytest.approx(500 - second, abs=1) for second, left in enumerate(estimates, 1) if second > 4)
 
 
 def test_progress_is_noted_four_times_a_second_at_most(engine):
     table = JobTable(engine)
-    table.insert(NewJob("work", "anna", "a.tif", {}), max_active=1)
+    table.insert(NewJob("work", "anna", "a.tif", {}), QueueLimits(1, 1))
     now, notes = [0.0], []
     original = table.note_progress
 
-    def note(job, progress, step, eta_s):
+    def note(job, progress, step, eta_s, **rest):
         notes.append((round(now[0], 2), progress, step, eta_s))
-        original(job, progress, step, eta_s)
+        original(job, progress, step, eta_s, **rest)
 
     table.note_progress = note
 

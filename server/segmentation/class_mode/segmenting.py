@@ -17,13 +17,15 @@ from server.errors import BadParameter
 from server.rasters.labels import LabelCanvas
 from server.rasters.windows import PatchReader, PixelWindow
 from server.segmentation.class_mode.blending import Logits, blend
+from server.segmentation.class_mode.finished_rows import FinishedRows
 from server.segmentation.class_mode.looking import ClassNetwork, ClassViewer
 from server.segmentation.progress import Progress, Report, Span
+from server.segmentation.whole_raster.kept_files import KeptFiles
 from server.segmentation.whole_raster.leftovers import Leftovers
 from server.segmentation.whole_raster.painting import LabelPainting, number_visible, split_into_blocks
 from server.segmentation.whole_raster.rectangles import slices_of
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentResult, read_ground
-from server.segmentation.whole_raster.window_plan import plan_grid
+from server.segmentation.whole_raster.window_plan import WindowPlan, plan_grid
 from server.vectors.geopackage import ObjectAttributes, write_objects
 
 # Where on the way from 0 to 1 the stages end; nearly all of the time goes into the network.
@@ -66,8 +68,22 @@ class ClassRequest:
             )
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """How many windows the network was shown, how many held no data, and how many an earlier attempt had shown."""
+
+    n_seen: int
+    n_empty: int
+    n_reused: int
+
+
 def segment_class(
-    source: Path, folder: Path, request: ClassRequest, make_network: MakeClassNetwork, report: Report
+    source: Path,
+    folder: Path,
+    request: ClassRequest,
+    make_network: MakeClassNetwork,
+    report: Report,
+    kept: KeptFiles | None = None,
 ) -> SegmentResult:
     """Find one class in a raster and write `labels.tif` and `objects.gpkg` into `folder`.
 
@@ -80,6 +96,7 @@ def segment_class(
         request: what to segment and how.
         make_network: (checkpoint, check) -> what finds the class in a patch; it calls `check` while it waits.
         report: told (fraction 0..1, step in plain words); may raise to stop the work.
+        kept: of earlier attempts at the same work, and of this one; None keeps nothing.
 
     Raises:
         BadParameter: the window or the area lies outside the raster, or a parameter is wrong.
@@ -95,35 +112,39 @@ def segment_class(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-", dir=folder)))
         reader = stack.enter_context(PatchReader(source, request.band_indexes))
         found = stack.enter_context(LabelCanvas(source, scratch))
-        n_seen, n_empty = _find(
-            ClassViewer(reader, network, ground.pixel_step, ground.area), ground.region, found, progress
-        )
+        viewer = ClassViewer(reader, network, ground.pixel_step, ground.area)
+        plan = plan_grid(ground.region, viewer.size_px)
+        seen = _find(viewer, plan, found, progress, None if kept is None else FinishedRows(kept, plan))
         n_objects = _write(source, scratch, found, ground.region, request, progress)
         progress.tell(1.0, "finished")  # the last chance to cancel: from here on nothing is undone
         for name in (OBJECTS, LABELS):
             os.replace(scratch / name, folder / name)  # noqa: PTH105 - atomic on every system
     seconds = round(time.monotonic() - started, 3)
-    return SegmentResult(n_objects, n_seen, n_empty, ground.width, ground.height, seconds)
+    return SegmentResult(n_objects, seen.n_seen, seen.n_empty, ground.width, ground.height, seconds, seen.n_reused)
 
 
-def _find(viewer: ClassViewer, region: PixelWindow, found: LabelCanvas, progress: Progress) -> tuple[int, int]:
-    """Paint 1 into `found` wherever the class is; return how many windows were seen, and how many held no data."""
-    plan = plan_grid(region, viewer.size_px)
+def _find(
+    viewer: ClassViewer, plan: WindowPlan, found: LabelCanvas, progress: Progress, finished: FinishedRows | None
+) -> _Seen:
+    """Paint 1 into `found` wherever the class is."""
     tell = progress.stage(0.0, LOOKED_END, f"looking at {len(plan.windows)} windows")
     numbers = {window: number for number, window in enumerate(plan.windows)}
 
     def look(window: PixelWindow) -> Logits | None:
         tell(numbers[window] / len(numbers))
-        return viewer.look(window)
+        return viewer.look(window) if finished is None else finished.look(window, lambda: viewer.look(window))
 
     def write(strip: PixelWindow, logits: Logits) -> None:
+        decided = logits > 0 if finished is None else finished.decide(strip, logits)
         for block in split_into_blocks(strip):
-            is_class = logits[slices_of(block, strip)] > 0
+            is_class = decided[slices_of(block, strip)]
             if is_class.any():
                 found.write(block, (is_class & viewer.read_valid(block)).astype(np.int32))
 
     n_empty = blend(plan, look, write)
-    return len(plan.windows) - n_empty, n_empty
+    if finished is None:
+        return _Seen(len(plan.windows) - n_empty, n_empty, 0)
+    return _Seen(len(plan.windows) - finished.n_empty, finished.n_empty, finished.n_reused)
 
 
 def _write(

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from server.observability.hits import HitCounter
 from server.rasters.side_files import read_state
 from server.rasters.windows import Patch, PatchReader, PixelWindow
 from server.segmentation.prompting.looks import Look
@@ -21,17 +22,23 @@ PatchKey = tuple[Path, str, tuple[int, ...], Look]
 
 
 class PatchCache:
-    """Patches in memory, the least recently used first out, bounded in bytes; safe to share by threads."""
+    """Patches in memory, the least recently used first out, bounded in bytes; safe to share by threads.
+
+    Attributes:
+        hits: how often `find` had the answer.
+    """
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._patches: OrderedDict[PatchKey, Patch] = OrderedDict()
         self._n_bytes = 0
         self._lock = Lock()
+        self.hits = HitCounter()
 
     def find(self, key: PatchKey) -> Patch | None:
         """Return the patch of `key`, not to be written to, and mark it as used; None where it is not kept."""
         with self._lock:
+            self.hits.note(key in self._patches)
             if key not in self._patches:
                 return None
             self._patches.move_to_end(key)

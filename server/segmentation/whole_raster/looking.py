@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from server.rasters.area import Area
 from server.rasters.windows import Patch, PatchReader, PixelWindow
 from server.segmentation.mask_records import MaskGenerator, MaskRecord, Thresholds
+from server.segmentation.whole_raster.finished_windows import FinishedWindows
 from server.segmentation.whole_raster.pieces import Piece, SeenPatch, make_piece
 
 Tell = Callable[[float], None]
@@ -27,6 +28,8 @@ class Viewer:
         region: all that is being segmented.
         pixel_step: pixels of the raster per pixel of the network's input, along each side, at the first look.
         area: what of the raster counts; None means all.
+        finished: what an earlier attempt at the same work found, and where this one keeps what it finds; None means
+            that nothing is kept.
     """
 
     reader: PatchReader
@@ -34,6 +37,7 @@ class Viewer:
     region: PixelWindow
     pixel_step: float
     area: Area | None
+    finished: FinishedWindows | None = None
 
     @property
     def size_px(self) -> int:
@@ -42,11 +46,17 @@ class Viewer:
 
     def prepare(self, windows: Sequence[PixelWindow]) -> None:
         """Let the network encode windows together that `find` is going to be asked for."""
-        patches = (self._read(window)[0] for window in windows)
+        new = [window for window in windows if self.finished is None or not self.finished.has(window)]
+        patches = (self._read(window)[0] for window in new)
         self.generator.prepare([patch.rgb for patch in patches if patch is not None])
 
     def find(self, window: PixelWindow, tell: Tell) -> list[Piece] | None:
         """Return all objects of a window, None where it holds no data."""
+        if self.finished is None:
+            return self._find(window, tell)
+        return self.finished.find(window, lambda: self._find(window, tell))
+
+    def _find(self, window: PixelWindow, tell: Tell) -> list[Piece] | None:
         patch, seen = self._read(window)
         if patch is None:
             return None
@@ -56,6 +66,15 @@ class Viewer:
         self, window: PixelWindow, points_xy: NDArray[np.float64], thresholds: Thresholds, tell: Tell
     ) -> list[Piece]:
         """Return the objects found by clicks, float64 (N, 2) in pixels of the raster, inside `window`."""
+        if self.finished is None:
+            return self._click(window, points_xy, thresholds, tell)
+        return self.finished.click(
+            window, points_xy, thresholds, lambda: self._click(window, points_xy, thresholds, tell)
+        )
+
+    def _click(
+        self, window: PixelWindow, points_xy: NDArray[np.float64], thresholds: Thresholds, tell: Tell
+    ) -> list[Piece]:
         patch, seen = self._read(window)
         if patch is None or len(points_xy) == 0:
             return []

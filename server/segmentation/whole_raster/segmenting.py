@@ -20,6 +20,7 @@ from server.rasters.windows import PatchReader, PixelWindow, check_window
 from server.segmentation.mask_records import MaskGenerator, Thresholds
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.progress import Progress, Report, Span
+from server.segmentation.whole_raster.finished_windows import FinishedWindows
 from server.segmentation.whole_raster.labelling import Labelling
 from server.segmentation.whole_raster.looking import Viewer
 from server.vectors.geopackage import write_objects
@@ -70,7 +71,8 @@ class SegmentResult:
         n_empty_windows: windows that were skipped because they hold no data.
         width: of the label raster in pixels.
         height: of the label raster in pixels.
-        seconds: wall-clock time.
+        seconds: wall-clock time of the last attempt.
+        n_windows_reused: those of `n_windows` that the network had looked at in an attempt that was interrupted.
     """
 
     n_objects: int
@@ -79,6 +81,7 @@ class SegmentResult:
     width: int
     height: int
     seconds: float
+    n_windows_reused: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,12 @@ def read_ground(
 
 
 def segment_raster(
-    source: Path, folder: Path, request: SegmentRequest, make_generator: MakeGenerator, report: Report
+    source: Path,
+    folder: Path,
+    request: SegmentRequest,
+    make_generator: MakeGenerator,
+    report: Report,
+    finished: FinishedWindows | None = None,
 ) -> SegmentResult:
     """Find all objects of a raster and write `labels.tif` and `objects.gpkg` into `folder`.
 
@@ -130,6 +138,8 @@ def segment_raster(
         request: what to segment and how.
         make_generator: (checkpoint, settings, check) -> what finds the objects of one patch; it calls `check` often.
         report: told (fraction 0..1, step in plain words); may raise to stop the work.
+        finished: keeps what the network finds, for another attempt at the same work; what it holds is not looked for
+            again, which changes nothing in the labels. None keeps nothing.
 
     Raises:
         BadParameter: the window or the area lies outside the raster, or a parameter is wrong.
@@ -144,7 +154,7 @@ def segment_raster(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segment-", dir=folder)))
         reader = stack.enter_context(PatchReader(source, request.band_indexes))
-        viewer = Viewer(reader, generator, ground.region, ground.pixel_step, ground.area)
+        viewer = Viewer(reader, generator, ground.region, ground.pixel_step, ground.area, finished)
         with LabelCanvas(source, scratch) as labels:
             labelling = Labelling(viewer, labels, request.checkpoint, _thresholds_of(request), scratch)
             found = labelling.run(Span(progress, 0.0, LABELLED_END), full_cover=request.full_cover)
@@ -157,7 +167,8 @@ def segment_raster(
             os.replace(scratch / name, folder / name)  # noqa: PTH105 - atomic on every system
     seconds = round(time.monotonic() - started, 3)
     n_seen = found.n_windows - found.n_empty
-    return SegmentResult(n_objects, n_seen, found.n_empty, ground.width, ground.height, seconds)
+    n_reused = 0 if finished is None else finished.n_reused
+    return SegmentResult(n_objects, n_seen, found.n_empty, ground.width, ground.height, seconds, n_reused)
 
 
 def _thresholds_of(request: SegmentRequest) -> Thresholds:
