@@ -84,10 +84,15 @@ class ClipModel:
         left, right = _share_padding(rgb.shape[1], self.stride)
         picture = torch.from_numpy(normalise(rgb, MEAN, STD)).to(self._device)
         picture = functional.pad(picture, (left, right, top, bottom))
-        patches, whole = encode_patches(
-            self._model.visual, picture[None], self._last_block, ignore_residual=self._ignore_residual
-        )
+        patches, whole = self.encode_pictures(picture[None])
         return DenseFeatures(patches[0], whole[0], picture, top, left)
+
+    def encode_pictures(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Return patch features and those of the CLS token of normalised pictures of whole patches.
+
+        See `encode_patches` for the shapes.
+        """
+        return encode_patches(self._model.visual, pictures, self._last_block, ignore_residual=self._ignore_residual)
 
     @torch.no_grad()
     def encode_text(self, sentences: Sequence[str]) -> Tensor:

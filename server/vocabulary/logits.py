@@ -25,18 +25,14 @@ class Queries:
     Attributes:
         vectors: float32 (Q, C), each of length 1.
         class_of: (Q,) number of the class each query speaks for, from 0; classes may have several.
-        centre: float32 (C,), taken from features before they are compared; None takes nothing.
     """
 
     vectors: Tensor
     class_of: tuple[int, ...]
-    centre: Tensor | None = None
 
     def compare(self, features: Tensor) -> Tensor:
         """Return (Q, H, W): cosines of (C, H, W) features with the queries."""
         flat = features.flatten(1)
-        if self.centre is not None:
-            flat = flat - self.centre.to(flat.device)[:, None]
         cosines = self.vectors.to(flat.device) @ functional.normalize(flat, dim=0)
         return cosines.reshape(-1, *features.shape[1:])
 
@@ -73,6 +69,11 @@ class Looker:
             raise BadParameter(
                 f'"window" is {self.settings.window} pixels; this network takes {limit} at most.', "window"
             )
+
+    @property
+    def class_of(self) -> tuple[int, ...]:
+        """Number of the class each query speaks for."""
+        return self.queries.class_of
 
     @torch.inference_mode()
     def find(self, rgb: NDArray[np.uint8]) -> Tensor:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from server.rasters.windows import PatchReader, PixelWindow
 from server.segmentation.whole_raster.segmenting import Ground
-from server.vocabulary.logits import Looker
+from server.vocabulary.settings import VocabularySettings
 from server.vocabulary.strips import Logits
+
+
+class WindowLooker(Protocol):
+    """What tells of every pixel of a window how well it fits, by words or by example."""
+
+    @property
+    def settings(self) -> VocabularySettings:
+        """Of windows and of the decision."""
+        ...
+
+    @property
+    def class_of(self) -> tuple[int, ...]:
+        """(Q,) number of the class that each of the logits is for."""
+        ...
+
+    def look(self, patch: NDArray[np.uint8]) -> Tensor:
+        """Return logits (Q, H, W) of one window, uint8 (H, W, 3)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,12 +40,12 @@ class RasterViewer:
 
     Attributes:
         reader: of the raster.
-        looker: finds the queries in a window.
+        looker: tells what fits in a window.
         ground: what of the raster counts, and how coarsely it is seen.
     """
 
     reader: PatchReader
-    looker: Looker
+    looker: WindowLooker
     ground: Ground
 
     def look(self, window: PixelWindow) -> Logits | None:
