@@ -14,7 +14,7 @@ export default defineConfig({
   // `npm run dev` shows the sources beside a server that runs with `"human_check": false`.
   server: {
     proxy: {
-      '^/(rasters|raster_meta|upload|upload_cfg|sample|tiles|mask_tiles|object|predict|segment|segment_parameters|jobs|annotations|download|checkpoints)($|[/?])':
+      '^/(rasters|raster_meta|upload|upload_cfg|sample|tiles|mask_tiles|object|predict|segment|segment_parameters|jobs|annotations|datasets|download|checkpoints)($|[/?])':
         'http://127.0.0.1:8000',
     },
   },

@@ -42,6 +42,12 @@ class NoSuchRaster(UserError):
     code = "no_such_raster"
 
 
+class NoSuchDataset(UserError):
+    """The client has no dataset of that id, or the dataset no object of that number."""
+
+    code = "no_such_dataset"
+
+
 class NoSuchJob(UserError):
     """The client has no job of that id."""
 
@@ -86,6 +92,26 @@ class TooFrequent(UserError):
     """
 
     code = "too_frequent"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotOperator(UserError):
+    """The request is for the operator alone and carries no operator token."""
+
+    code = "not_operator"
+
+
+class Unavailable(UserError):
+    """The server cannot do this now: it is about to stop, or something it needs is used up.
+
+    Attributes:
+        retry_after_s: seconds after which the same request may well succeed.
+    """
+
+    code = "unavailable"
 
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,30 @@ class Settings:
     api_tokens: tuple[str, ...] = _setting(
         (), "Tokens programs may send as `Authorization: Bearer TOKEN` instead of answering the question."
     )
+    operator_token: str = _setting(
+        "",
+        "Opens `/operator` and `/metrics`, as `Authorization: Bearer TOKEN` or as the password a browser asks for; "
+        "empty switches both off.",
+        syntax="any text",
+    )
+    metrics_from_loopback: bool = _setting(
+        False, "Let programs on this machine read `/metrics` without the token; not behind a proxy on this machine."
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "Addresses or networks of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed; "
+        "those of everybody else are ignored.",
+        syntax="networks",
+    )
+    log_format: str = _setting(
+        "text", "Log lines for people or, one JSON object each, for programs.", choices=("text", "json")
+    )
+    drain_s: float = _setting(
+        20.0,
+        "Seconds running requests may take to finish when the process is told to stop.",
+        minimum=0.0,
+        maximum=3600.0,
+    )
     cache_folder: Path = _setting(Path("cache"), "Folder for rasters, results and the database.")
     checkpoint_folder: Path = _setting(Path("ckpt"), "Folder the checkpoints lie in.")
     checkpoint: str = _setting("embedded", "Checkpoint used where a request names none.")
@@ -67,6 +92,7 @@ class Settings:
     )
     job_workers: int = _setting(1, "Jobs that run at the same time.", minimum=1, maximum=64)
     max_queued_jobs: int = _setting(20, "Jobs one client may have waiting or running.", minimum=1, maximum=10_000)
+    max_waiting_jobs: int = _setting(1000, "Jobs of all clients that may wait.", minimum=1, maximum=100_000)
     embedding_cache_bytes: int = _setting(
         GIB // 2, "Memory for encoder outputs that are kept for reuse.", minimum=0, maximum=2**44
     )
@@ -140,7 +166,10 @@ def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:
         return _check_number(key, default, rules, value)
     if isinstance(default, tuple):
         fine = isinstance(value, list) and all(isinstance(token, str) and token.strip() for token in value)
-        return tuple(_require(fine, value, key, "its value", "a list of non-empty strings"))
+        _require(fine, value, key, "its value", "a list of non-empty strings")
+        if rules.get("syntax") == "networks":
+            _require(all(_is_network(item) for item in value), value, key, value, 'networks such as "10.0.0.0/8"')
+        return tuple(value)
     return _check_text(key, rules, value, Path if isinstance(default, Path) else str)
 
 
@@ -173,6 +202,14 @@ def _check_rate(key: str, value: str) -> None:
         parse_many(value)
     except ValueError as error:
         raise BadParameter(f'Setting "{key}" is "{value}"; expected a rate such as "60 per minute".', key) from error
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ip_network(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_tile_address(key: str, value: str) -> None:

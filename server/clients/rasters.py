@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,7 +83,9 @@ class RasterStore:
         """Keep room for an upload; see `QuotaKeeper.reserve`."""
         return self._quota.reserve(client, n_bytes)
 
-    def add(self, client: Client, name: str, staged: Path, suffix: str) -> RasterEntry:
+    def add(
+        self, client: Client, name: str, staged: Path, suffix: str, examine: Callable[[Path], None] | None = None
+    ) -> RasterEntry:
         """Move a raster in; it replaces the client's raster of the same name once it is in place.
 
         Args:
@@ -91,6 +93,8 @@ class RasterStore:
             name: as sent by the client.
             staged: the complete file; it is moved away.
             suffix: of the stored file, with its dot.
+            examine: called with the file once it has its final name, before anything is replaced; whatever it raises
+                leaves everything as it was.
 
         Raises:
             BadParameter: `name` is no file name.
@@ -102,6 +106,8 @@ class RasterStore:
         draft.mkdir(parents=True)
         try:
             source = Path(shutil.move(staged, draft / f"source{suffix}"))
+            if examine is not None:
+                examine(source)
             row = RasterRow(
                 id=raster_id,
                 client_id=client.id,

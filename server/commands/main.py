@@ -7,7 +7,19 @@ import sys
 from collections.abc import Sequence
 
 from server import __version__
-from server.commands import build_dataset, checkpoints, evaluate, fetch, finetune, segment, serve, train_embedded
+from server.commands import (
+    build_dataset,
+    checkpoints,
+    classify,
+    dataset_report,
+    evaluate,
+    fetch,
+    finetune,
+    segment,
+    serve,
+    train_embedded,
+    train_upsampler,
+)
 from server.errors import UserError
 
 BAD_INPUT = 2
@@ -41,6 +53,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     serve.add_arguments(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (segment, checkpoints, fetch, build_dataset, evaluate, finetune, train_embedded):
+    for module in (
+        segment,
+        classify,
+        checkpoints,
+        fetch,
+        build_dataset,
+        dataset_report,
+        evaluate,
+        finetune,
+        train_embedded,
+        train_upsampler,
+    ):
         module.add_parser(commands)
     return parser

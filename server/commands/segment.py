@@ -7,6 +7,8 @@ import dataclasses
 import json
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.engine import SegmentationEngine
 from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT, find_class
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings, describe_parameters
+from server.segmentation.progress import Report
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS, SegmentRequest, SegmentResult
 from server.vectors.exports import export_objects
 
@@ -71,18 +74,26 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         UserError: the input, an option or a checkpoint is at fault; nothing was written.
     """
-    _check_paths(arguments)
+    check_paths(arguments)
     request = _make_class_request(arguments) if arguments.is_class_mode else _make_request(arguments)
     engine = SegmentationEngine(arguments.ckpt_folder, arguments.device, 0, arguments.precision)
     with tempfile.TemporaryDirectory(prefix=".segment-", dir=arguments.output.parent) as scratch:
         result = _segment(engine, arguments.input, Path(scratch), request)
-        _publish(Path(scratch), arguments)
+        publish(Path(scratch), arguments)
     _print_summary(arguments, engine, result)
     return 0
 
 
-def _check_paths(arguments: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written before any time is spent."""
+def check_paths(arguments: argparse.Namespace) -> None:
+    """Refuse an input that is no raster and outputs that cannot be written, before any time is spent.
+
+    Args:
+        arguments: `input`, `output` and `vector`.
+
+    Raises:
+        BadParameter: an output has no folder or no known ending, or is the input.
+        NotARaster: the input is none.
+    """
     check_raster(arguments.input, max_pixels=MAX_PIXELS)
     outputs = [path for path in (arguments.output, arguments.vector) if path is not None]
     for path in outputs:
@@ -100,11 +111,11 @@ def _check_paths(arguments: argparse.Namespace) -> None:
 
 def _make_request(arguments: argparse.Namespace) -> SegmentRequest:
     return SegmentRequest(
-        band_indexes=_choose_bands(arguments),
+        band_indexes=choose_bands(arguments),
         settings=MaskGeneratorSettings.from_mapping(_given_parameters(arguments)),
         checkpoint=arguments.checkpoint,
         window=PixelWindow(*arguments.window) if arguments.window else None,
-        area=None if arguments.area is None else _read_area_file(arguments.area),
+        area=None if arguments.area is None else read_area_file(arguments.area),
         resolution_m=arguments.resolution_m,
         full_cover=arguments.full_cover,
     )
@@ -121,11 +132,11 @@ def _make_class_request(arguments: argparse.Namespace) -> ClassRequest:
         )
     settings = MaskGeneratorSettings.from_mapping(given)
     return ClassRequest(
-        band_indexes=_choose_bands(arguments),
+        band_indexes=choose_bands(arguments),
         checkpoint=arguments.checkpoint,
         class_name=find_class(arguments.ckpt_folder, arguments.checkpoint),
         window=PixelWindow(*arguments.window) if arguments.window else None,
-        area=None if arguments.area is None else _read_area_file(arguments.area),
+        area=None if arguments.area is None else read_area_file(arguments.area),
         resolution_m=arguments.resolution_m,
         min_mask_region_area=settings.min_mask_region_area,
     )
@@ -135,13 +146,18 @@ def _given_parameters(arguments: argparse.Namespace) -> dict[str, float]:
     return {name: getattr(arguments, name) for name in PARAMETERS if getattr(arguments, name) is not None}
 
 
-def _choose_bands(arguments: argparse.Namespace) -> tuple[int, ...]:
+def choose_bands(arguments: argparse.Namespace) -> tuple[int, ...]:
+    """Return the bands asked for, or else the usual ones of the input.
+
+    Raises:
+        BadParameter: the input has no such band.
+    """
     if arguments.bands is None:
         return default_band_indexes(arguments.input)
     return check_band_indexes(arguments.input, arguments.bands, field="bands")
 
 
-def _read_area_file(path: Path) -> dict[str, Any]:
+def read_area_file(path: Path) -> dict[str, Any]:
     """Return the geometry of a GeoJSON file: a geometry, a feature, or the only feature of a collection.
 
     Raises:
@@ -160,23 +176,35 @@ def _read_area_file(path: Path) -> dict[str, Any]:
     return geometry
 
 
-def _segment(
-    engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest | ClassRequest
-) -> SegmentResult:
-    """Run the engine with a progress bar on stderr."""
+@contextmanager
+def progress_bar() -> Iterator[Report]:
+    """Give what an engine reports to; it becomes a progress bar on stderr."""
     with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {postfix}") as bar:
 
         def report(fraction: float, step: str) -> None:
             bar.set_postfix_str(step, refresh=False)
             bar.update(100.0 * fraction - bar.n)
 
+        yield report
+
+
+def _segment(
+    engine: SegmentationEngine, source: Path, scratch: Path, request: SegmentRequest | ClassRequest
+) -> SegmentResult:
+    with progress_bar() as report:
         if isinstance(request, ClassRequest):
             return engine.segment_class(source, scratch, request, report)
         return engine.segment(source, scratch, request, report)
 
 
-def _publish(scratch: Path, arguments: argparse.Namespace) -> None:
-    """Move the finished files to where they were asked for."""
+def publish(scratch: Path, arguments: argparse.Namespace, raster: str = LABELS) -> None:
+    """Move the finished files to where they were asked for.
+
+    Args:
+        scratch: the folder of the result.
+        arguments: `output` and `vector`.
+        raster: name of the file in it that becomes the output.
+    """
     if arguments.vector is not None:
         draft = scratch / ("vector" + arguments.vector.suffix.lower())
         export_objects(scratch / OBJECTS, scratch / LABELS, draft, VECTOR_KINDS[draft.suffix])
@@ -185,7 +213,7 @@ def _publish(scratch: Path, arguments: argparse.Namespace) -> None:
             copy = Path(beside) / draft.name
             copy.write_bytes(draft.read_bytes())
             os.replace(copy, arguments.vector)  # noqa: PTH105 - atomic on every system
-    os.replace(scratch / LABELS, arguments.output)  # noqa: PTH105
+    os.replace(scratch / raster, arguments.output)  # noqa: PTH105
 
 
 def _print_summary(arguments: argparse.Namespace, engine: SegmentationEngine, result: SegmentResult) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import socket
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
-from server.app import create_app, find_background
-from server.http_server import create_http_server
+from server.app import create_app, find_background, find_drain
+from server.commands.stopping import Stopping
+from server.http_server import create_http_server, is_busy
+from server.observability.logs import configure_logging
 from server.settings import Settings, make_settings, read_settings
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - what the operator asked for with "auto"
@@ -33,12 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         BadParameter: a setting is wrong, or the address cannot be listened on.
     """
     settings = override(read_settings(arguments.configuration), arguments.host, arguments.port)
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    for noisy in ("rasterio", "PIL", "urllib3", "fiona"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    configure_logging(settings.log_format, is_debug=settings.debug)
     app = create_app(settings)
     server = create_http_server(
         app,
@@ -51,7 +46,14 @@ def run(arguments: argparse.Namespace) -> int:
     background = find_background(app)
     background.start()
     print(f"Serving on http://{visible_host(settings.host)}:{server.effective_port}", flush=True)
-    signal.signal(signal.SIGTERM, _interrupt)
+    drain = find_drain(app)
+    stopping = Stopping(
+        drain,
+        put_jobs_back=lambda: background.queue.stop(STOP_TIMEOUT_S),
+        is_busy=lambda: is_busy(server, drain.began_s),
+        drain_s=settings.drain_s,
+    )
+    signal.signal(signal.SIGTERM, stopping.on_signal)
     try:
         server.run()
     except KeyboardInterrupt:
@@ -81,7 +83,3 @@ def visible_host(host: str) -> str:
         except OSError:
             return "127.0.0.1"
         return str(probe.getsockname()[0])
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

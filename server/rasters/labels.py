@@ -187,6 +187,17 @@ def _sides(window: PixelWindow) -> tuple[int, int, int, int]:
     return window.col, window.row, window.width, window.height
 
 
+def read_class_palette(path: Path) -> Palette | None:
+    """Return the palette that a class raster was written with; None for labels."""
+    with open_raster(path) as raster:
+        tags = raster.tags()
+        if "CLASSES" not in tags:
+            return None
+        names = {int(value): name for value, name in json.loads(tags["CLASSES"]).items()}
+        table = raster.colormap(1)
+    return Palette(names, {value: table[value][:3] for value in names})
+
+
 def read_label_at(path: Path, col: int, row: int) -> int:
     """Return the label of one pixel, 0 for background and outside the raster."""
     with open_raster(path) as raster:

@@ -7,11 +7,13 @@ import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
+from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
 from rio_tiler.errors import NoOverviewWarning
@@ -31,6 +33,9 @@ HALF_SQUARE_M = 20_037_508.342789244
 MAX_LATITUDE = 85.0511287798066
 # Memory of one warp, GDAL's own default.
 WARP_MB = 64
+# rio-tiler warps at the raster's own resolution and then picks pixels. For a raster that is a dot on the tile that can
+# mean a thousand million pixels and a minute, so from this reduction on the warp has the tile's resolution.
+MAX_PICKED_FACTOR = 8.0
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,20 @@ def _warp(path: Path, tile: Tile, place: MapPlace, bands: tuple[int, ...], metho
             indexes=bands,
             reproject_method=method,
             # Bands may have gaps of their own; rasterio's default fills those that not all bands share.
-            vrt_options={"warp_mem_limit": WARP_MB, "UNIFIED_SRC_NODATA": "NO"},
+            vrt_options={"warp_mem_limit": WARP_MB, "UNIFIED_SRC_NODATA": "NO", **_tile_frame(raster, tile, place)},
         )
     return image
+
+
+def _tile_frame(raster: DatasetReader | WarpedVRT, tile: Tile, place: MapPlace) -> dict[str, Any]:
+    """Return the options by which a warp has the tile's pixels; none where the raster's own are about as large."""
+    opened_px = max(raster.shape)
+    if 2.0 ** (place.zoom - tile.zoom) * opened_px / place.longest_px <= MAX_PICKED_FACTOR:
+        return {}
+    side_m = 2.0 * HALF_SQUARE_M / 2**tile.zoom
+    west, north = tile.x * side_m - HALF_SQUARE_M, HALF_SQUARE_M - tile.y * side_m
+    frame = from_bounds(west, north - side_m, west + side_m, north, TILE_PX, TILE_PX)
+    return {"transform": frame, "width": TILE_PX, "height": TILE_PX}
 
 
 def _straighten(raster: DatasetReader) -> WarpedVRT:

@@ -8,9 +8,10 @@ from pathlib import Path
 from server.rasters.map_tiles import MapPlace, draw_map_tile, read_map_labels, read_map_place
 from server.rasters.opening import open_raster
 from server.rasters.pixel_tiles import draw_pixel_tile, full_zoom, read_pixel_labels
-from server.rasters.preview import choose_bands, draw_labels, encode_picture
+from server.rasters.preview import SHOW_ALL, LabelFilter, choose_bands, draw_labels, encode_picture
+from server.rasters.reading import read_palette
 from server.rasters.stretch import StretchMode, read_stretch
-from server.rasters.tile_grid import TILE_PX, Tile
+from server.rasters.tile_grid import TILE_PX, Labels, Tile
 
 
 def read_tilejson(path: Path, tile_url: str) -> dict[str, object]:
@@ -80,7 +81,9 @@ def render_tile(
     return encode_picture(*picture) if picture is not None and picture[1].any() else None
 
 
-def render_label_tile(path: Path, zoom: int, x: int, y: int, *, alpha: float = 0.6) -> bytes | None:
+def render_label_tile(
+    path: Path, zoom: int, x: int, y: int, *, alpha: float = 0.6, shown: LabelFilter = SHOW_ALL
+) -> bytes | None:
     """Draw one tile of a label raster; see `render_tile`.
 
     Args:
@@ -89,16 +92,29 @@ def render_label_tile(path: Path, zoom: int, x: int, y: int, *, alpha: float = 0
         x: tiles from the left.
         y: tiles from the top.
         alpha: opacity of objects, 0 to 1.
+        shown: what is left out.
 
     Returns:
-        A PNG in RGBA with a transparent background; None where there is no object.
+        A PNG in RGBA with a transparent background, in the colours of the raster's table or one for each object; None
+        where there is no object.
 
     Raises:
         NotARaster: the labels cannot be read.
     """
-    tile, place = Tile(zoom, x, y), _require_place(path)
-    labels = read_pixel_labels(path, tile) if place is None else read_map_labels(path, tile, place)
-    return draw_labels(labels, alpha) if labels is not None and labels.any() else None
+    tile = Tile(zoom, x, y)
+    labels = _read_labels(path, tile)
+    if labels is None:
+        return None
+    shown.apply(labels, lambda other: _read_labels(other, tile))
+    if not labels.any():
+        return None
+    with open_raster(path) as raster:
+        return draw_labels(labels, alpha, read_palette(raster, (1,)))
+
+
+def _read_labels(path: Path, tile: Tile) -> Labels | None:
+    place = _require_place(path)
+    return read_pixel_labels(path, tile) if place is None else read_map_labels(path, tile, place)
 
 
 def _require_place(path: Path) -> MapPlace | None:

@@ -137,14 +137,28 @@ class TileQuery(Query):
     v: str | None = Field(default=None, max_length=200, description="Anything; a new value passes the browser's cache.")
 
 
-class MaskTileQuery(Query):
+class ShownClasses(Query):
+    """What of a result of `/classify` is shown; other results are shown whole."""
+
+    min_probability: float = Field(default=0.0, ge=0.0, le=1.0, description="Classes less probable are not shown.")
+    hidden: str = Field(
+        default="", pattern=r"^(\d{1,3}(,\d{1,3})*)?$", description="Ids of classes that are not shown, as in 1,4."
+    )
+
+    @property
+    def hidden_ids(self) -> frozenset[int]:
+        """The ids among `hidden`."""
+        return frozenset(int(number) for number in self.hidden.split(",") if number)
+
+
+class MaskTileQuery(ShownClasses):
     """`GET /mask_tiles/…`."""
 
     alpha: Alpha = 0.6
     job: str | None = Field(default=None, max_length=200, description="Anything; passes the browser's cache.")
 
 
-class MaskPreviewQuery(RasterQuery):
+class MaskPreviewQuery(RasterQuery, ShownClasses):
     """`GET /preview_mask`."""
 
     max_size: MaxSize = 2048
@@ -187,6 +201,11 @@ def read_body(model: type[Model], max_bytes: int = MAX_BODY_BYTES) -> Model:
 def read_query(model: type[Model]) -> Model:
     """Return the query string as `model`; see `read_body` for the errors."""
     return _validate(model, request.args.to_dict())
+
+
+def read_form(model: type[Model]) -> Model:
+    """Return the fields of a multipart form, beside its files, as `model`; see `read_body` for the errors."""
+    return _validate(model, request.form.to_dict())
 
 
 def _validate(model: type[Model], values: Mapping[str, object]) -> Model:

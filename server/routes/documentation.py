@@ -36,6 +36,7 @@ class Operation:
         answers: status code -> (sentence, media type or None when there is no body).
         rows: the dataclass whose instances a 200 lists, if it is such a list.
         upload: name of the multipart file field, if any.
+        form: the fields beside that file.
     """
 
     answers: Mapping[int, tuple[str, str | None]]
@@ -43,6 +44,7 @@ class Operation:
     query: type[BaseModel] | None = None
     rows: type | None = None
     upload: str | None = None
+    form: type[BaseModel] | None = None
     is_open: bool = False
     extra_body_properties: Callable[[], dict[str, Any]] = field(default=dict)
 
@@ -118,7 +120,9 @@ def _query_parameters(model: type[BaseModel] | None) -> list[dict[str, Any]]:
 def _body_content(operation: Operation) -> dict[str, Any]:
     if operation.upload:
         file = {"type": "string", "format": "binary"}
-        return {"multipart/form-data": {"schema": {"type": "object", "properties": {operation.upload: file}}}}
+        schema: dict[str, Any] = {} if operation.form is None else operation.form.model_json_schema()
+        schema |= {"type": "object", "properties": {operation.upload: file, **schema.get("properties", {})}}
+        return {"multipart/form-data": {"schema": schema}}
     if operation.body is None:
         return {}
     schema = operation.body.model_json_schema()

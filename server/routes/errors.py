@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import time
@@ -12,11 +11,15 @@ from flask_limiter import RateLimitExceeded
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from server import errors
+from server.observability.context import shorten_id
+from server.shortages import explain_shortage
 
 STATUS_OF: dict[type[errors.UserError], int] = {
     errors.BadParameter: 400,
+    errors.NotOperator: 401,
     errors.NotHuman: 403,
     errors.NoSuchRaster: 404,
+    errors.NoSuchDataset: 404,
     errors.NoSuchJob: 404,
     errors.WrongMoment: 409,
     errors.Conflict: 409,
@@ -25,9 +28,9 @@ STATUS_OF: dict[type[errors.UserError], int] = {
     errors.NotARaster: 415,
     errors.TooFrequent: 429,
     errors.CheckpointMissing: 503,
+    errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 log = logging.getLogger(__name__)
 
 
@@ -42,8 +45,10 @@ def register_error_answers(app: Flask) -> None:
 def answer_user_error(error: errors.UserError) -> Response:
     """Return the JSON answer to an error the caller can fix."""
     response = _answer(STATUS_OF.get(type(error), 400), error.code, error.message, error.field)
-    if isinstance(error, errors.TooFrequent):
+    if isinstance(error, errors.TooFrequent | errors.Unavailable):
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    if isinstance(error, errors.NotOperator):
+        response.headers["WWW-Authenticate"] = 'Basic realm="operator", charset="UTF-8"'
     return response
 
 
@@ -78,11 +83,12 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 
 def _answer_bug(error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in DISK_FULL:
-        log.error("The disk is full: %s", error)
-        return answer_user_error(errors.StorageFull("The server's disk is full. Nothing was lost; tell its operator."))
+    shortage = explain_shortage(error)
+    if shortage is not None:
+        log.error("The machine lacks something: %s", error)
+        return answer_user_error(shortage)
     if isinstance(error, FileNotFoundError) and "client" in g and str(error.filename).startswith(str(g.client.folder)):
-        log.warning("A file of client %s vanished during a request: %s", g.client.id, error)
+        log.warning("A file of client %s vanished during a request: %s", shorten_id(g.client.id), error)
         return answer_user_error(
             errors.NoSuchRaster("This raster was deleted or replaced during the request.", "raster")
         )

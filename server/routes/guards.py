@@ -14,7 +14,18 @@ COOKIE = "uuid"
 COOKIE_LIFETIME_S = 7 * 24 * 3600
 # These answer anyone and know no client.
 OPEN_ENDPOINTS = frozenset(
-    {"health.health", "openapi.openapi", "pages.asset", "pages.icon", "human_check.static", "static"}
+    {
+        "health.health",
+        "openapi.openapi",
+        "pages.asset",
+        "pages.icon",
+        "human_check.static",
+        "static",
+        "shared_results.download_shared",
+        # These ask for the operator's token themselves.
+        "metrics.metrics",
+        "operator.operator_page",
+    }
 )
 # These greet a new client, who may not have answered the question yet.
 GREETING_ENDPOINTS = frozenset({"pages.index", "human_check.show_question", "human_check.answer_question"})
@@ -22,6 +33,17 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:{images}; "
     "worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+
+
+# What a page of another site may make a browser do here: look, but change nothing, see `_refuse_other_sites`.
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+OWN_PAGES = frozenset({"same-origin", "none"})
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 
 
 def register_guards(app: Flask) -> None:
@@ -36,10 +58,20 @@ def current_client() -> Client:
     return client
 
 
+def renew_client() -> None:
+    """Make the current client human under a new id, so that whoever planted or saw the old one has nothing of it."""
+    old, clients = current_client(), services().clients
+    new = clients.issue()
+    clients.mark_human(new.id)
+    clients.delete(old.id)
+    g.client = g.cookie_client = clients.find(new.id) or new
+
+
 def _identify() -> None:
     endpoint = request.endpoint
     if endpoint is None or endpoint in OPEN_ENDPOINTS:
         return
+    _refuse_other_sites()
     header = request.headers.get("Authorization")
     client = _client_of_token(header) if header is not None else services().clients.find(request.cookies.get(COOKIE))
     greeting = endpoint in GREETING_ENDPOINTS
@@ -53,6 +85,17 @@ def _identify() -> None:
     if not client.is_human:
         client = _admit(client, greeting)
     g.client = client
+
+
+def _refuse_other_sites() -> None:
+    """Refuse changes that a page of another site asks for in a visitor's name.
+
+    The cookie's SameSite keeps other sites out but not other names and ports of the same one; browsers tell both in
+    this header, which no page can set. Programs send no such header.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method not in SAFE_METHODS and site not in OWN_PAGES:
+        raise NotHuman("A page of another site sent this request. Open this service's own page and try again there.")
 
 
 def _admit(client: Client, greeting: bool) -> Client:
@@ -83,7 +126,8 @@ def _finish(response: Response) -> Response:
     origin = services().basemap.origin
     policy = CONTENT_SECURITY_POLICY.format(images=f" {origin}" if origin else "")
     response.headers.setdefault("Content-Security-Policy", policy)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     # Public tile servers refuse requests that do not say from which site they come; they learn its name, not more.
     response.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin" if origin else "same-origin")
     return response

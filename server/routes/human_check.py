@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from server.errors import BadParameter, NotHuman
 from server.routes.bodies import AnswerBody, read_body
 from server.routes.documentation import Operation, documented
-from server.routes.guards import current_client
+from server.routes.guards import current_client, renew_client
 from server.routes.services import services
 
 blueprint = Blueprint(
@@ -44,7 +44,9 @@ def answer_question() -> Response:
         return jsonify(human=False)
     if body.answer is None:
         raise BadParameter('Field "answer" is missing; expected the number the picture asks for.', "answer")
-    if not client.is_human and not services().human_check.answer(client.id, body.answer):
+    if client.is_human:
+        return jsonify(human=True)
+    if not services().human_check.answer(client.id, body.answer):
         raise NotHuman("That is not the answer. A new question has been set; please try again.", "answer")
-    services().clients.mark_human(client.id)
+    renew_client()
     return jsonify(human=True)

@@ -1,14 +1,23 @@
-"""Jobs: look at them, cancel them."""
+"""Jobs: look at them, cancel them, try them again."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
+from pydantic import Field
 
+from server.jobs.records import format_time
+from server.routes.bodies import Body, read_body
 from server.routes.documentation import Operation, documented
 from server.routes.guards import current_client
 from server.routes.services import services
 
 blueprint = Blueprint("jobs", __name__)
+
+
+class RetryBody(Body):
+    """`POST /jobs/{job}/retry`."""
+
+    reason: str = Field(default="", max_length=200, description="Why; it is noted in the job's log.")
 
 
 @blueprint.get("/jobs")
@@ -19,11 +28,28 @@ def list_jobs() -> Response:
 
 
 @blueprint.get("/jobs/<job>")
-@documented(Operation({200: ("State, progress and result.", "application/json")}))
+@documented(Operation({200: ("State, progress, result, and a log of what happened so far.", "application/json")}))
 def show_job(job: str) -> Response:
     """Tell how far a job is."""
-    response = jsonify(services().queue.find(current_client().id, job).to_json())
+    client, queue = current_client().id, services().queue
+    log = [{"time": format_time(line["time"]), "text": line["text"]} for line in queue.read_log(client, job)]
+    response = jsonify({**queue.find(client, job).to_json(), "log": log})
     response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.post("/jobs/<job>/retry")
+@documented(Operation({202: ("The job waits again; follow it as before.", "application/json")}, body=RetryBody))
+def retry_job(job: str) -> Response:
+    """Try a job again that failed or was cancelled: the same request, going on from what was finished if it failed."""
+    reason = " ".join(read_body(RetryBody).reason.split())
+    client = current_client()
+    raster_id = services().queue.find(client.id, job).request.get("raster_id")
+    if raster_id is not None:
+        services().rasters.get(client.id, raster_id)  # says at once that it is gone, not in a minute
+    response = jsonify(services().queue.retry(client.id, job, reason).to_json())
+    response.status_code = 202
+    response.headers["Location"] = f"/jobs/{job}"
     return response
 
 

@@ -15,21 +15,29 @@ from server.routes import (
     annotation_prompts,
     basemap,
     checkpoints,
+    datasets,
+    datasets_review,
     health,
     human_check,
+    job_events,
     jobs,
+    metrics,
     openapi,
+    operator,
     pages,
     predict,
     rasters,
     results,
     segment,
+    shared_results,
     similar,
     tiles,
     uploads,
+    vocabulary,
 )
 from server.routes.errors import register_error_answers
 from server.routes.guards import register_guards
+from server.routes.watching import register_watching
 
 MODULES = (
     pages,
@@ -42,24 +50,36 @@ MODULES = (
     segment,
     predict,
     jobs,
+    job_events,
     results,
+    shared_results,
     annotation_layers,
     annotation_files,
     annotation_prompts,
     similar,
+    vocabulary,
+    datasets,
+    datasets_review,
     checkpoints,
     basemap,
+    metrics,
+    operator,
 )
 COSTLY = frozenset(
     {
         "uploads.upload",
         "uploads.upload_sample",
         "segment.segment",
+        "vocabulary.classify",
         "similar.find_similar_objects",
+        "datasets.make_dataset",
         "annotation_files.import_annotations",
         "annotation_prompts.outline_prompts",
     }
 )
+# What a service that is about to stop takes in no more.
+TAKING_IN = COSTLY | {"uploads.upload_cfg"}
+OPERATORS = frozenset({"metrics.metrics", "operator.operator_page"})
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})
 UNLIMITED = frozenset({"health.health", "pages.index", "pages.asset", "pages.icon", "human_check.static"})
 
@@ -75,6 +95,7 @@ class Rates:
 
 def register_routes(app: Flask, rates: Rates) -> None:
     """Register guards, error answers and all views of `app`, each under its rate."""
+    register_watching(app, TAKING_IN)
     register_guards(app)
     register_error_answers(app)
     for module in MODULES:
@@ -90,6 +111,9 @@ def register_routes(app: Flask, rates: Rates) -> None:
 def _rate_of(endpoint: str, rates: Rates) -> tuple[str, str]:
     if endpoint in COSTLY:
         return rates.costly, "costly"
+    if endpoint in OPERATORS:
+        # As few as uploads, so that nobody guesses tokens, but counted apart.
+        return rates.costly, "operator"
     if endpoint in TILES:
         return rates.tiles, "tiles"
     return rates.interactive, "interactive"

@@ -10,11 +10,12 @@ from flask import Blueprint, Response, jsonify, send_file
 
 from server.clients.rasters import RasterEntry
 from server.errors import WrongMoment
-from server.rasters.preview import render_label_preview
-from server.routes.bodies import DownloadQuery, MaskPreviewQuery, ObjectQuery, read_query
+from server.rasters.preview import SHOW_ALL, LabelFilter, render_label_preview
+from server.routes.bodies import DownloadQuery, MaskPreviewQuery, ObjectQuery, ShownClasses, read_query
 from server.routes.documentation import Operation, documented
 from server.routes.rasters import find_raster
 from server.routes.services import services
+from server.segmentation.class_mode.class_areas import CLASSES, PROBABILITY
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
 from server.vectors.exports import export_objects
 from server.vectors.objects import find_object
@@ -30,14 +31,17 @@ DOWNLOADS = {
 }
 
 
-def find_labels(raster: str | None) -> Path:
-    """Return the label raster of a result.
+def find_shown(raster: str | None, query: ShownClasses) -> tuple[Path, LabelFilter]:
+    """Return the raster that shows a result, its classes or else its labels, and what of it is not shown.
 
     Raises:
         NoSuchRaster: there is no such raster.
         WrongMoment: it has not been segmented yet.
     """
-    return find_result(find_raster(raster)) / LABELS
+    folder = find_result(find_raster(raster))
+    if not (folder / CLASSES).exists():
+        return folder / LABELS, SHOW_ALL
+    return folder / CLASSES, LabelFilter(folder / PROBABILITY, 100 * query.min_probability, query.hidden_ids)
 
 
 def find_result(entry: RasterEntry, number: int | None = None) -> Path:
@@ -58,9 +62,10 @@ def find_result(entry: RasterEntry, number: int | None = None) -> Path:
 @blueprint.get("/preview_mask")
 @documented(Operation({200: ("The objects, background transparent.", "image/png")}, query=MaskPreviewQuery))
 def preview_mask() -> Response:
-    """Draw the objects of a result; the colour is a fixed function of the id."""
+    """Draw the classes of a result, or its objects; their colour is a fixed function of the id."""
     query = read_query(MaskPreviewQuery)
-    picture = render_label_preview(find_labels(query.raster), max_size=query.max_size, alpha=query.alpha)
+    path, shown = find_shown(query.raster, query)
+    picture = render_label_preview(path, max_size=query.max_size, alpha=query.alpha, shown=shown)
     return Response(picture, content_type="image/png")
 
 
@@ -77,19 +82,27 @@ def show_object() -> Response:
 @blueprint.get("/download")
 @documented(Operation({200: ("The result as a file.", "application/octet-stream")}, query=DownloadQuery))
 def download() -> Response:
-    """Send the result as label GeoTIFF or as vectors."""
+    """Send the result as GeoTIFF, its classes or else its labels, or as vectors."""
     query = read_query(DownloadQuery)
-    entry = find_raster(query.raster)
+    return send_result(find_raster(query.raster), query.format)
+
+
+def send_result(entry: RasterEntry, kind: str) -> Response:
+    """Return the latest result of a raster as a file of one of the `DOWNLOADS`.
+
+    Raises:
+        WrongMoment: it has not been segmented yet.
+    """
     folder = find_result(entry)
-    ending, media_type = DOWNLOADS[query.format]
+    ending, media_type = DOWNLOADS[kind]
     name = Path(str((entry.result or {}).get("out_raster", "result.tif"))).stem + ending
-    return send_file(_make_file(folder, query.format), media_type, as_attachment=True, download_name=name, max_age=0)
+    return send_file(_make_file(folder, kind), media_type, as_attachment=True, download_name=name, max_age=0)
 
 
 def _make_file(folder: Path, kind: str) -> Path:
     """Return the file to send; other vector formats are written on first demand and kept beside the result."""
     if kind == "tif":
-        return folder / LABELS
+        return folder / CLASSES if (folder / CLASSES).exists() else folder / LABELS
     if kind == "gpkg":
         return folder / OBJECTS
     target = folder / f"export{DOWNLOADS[kind][0]}"

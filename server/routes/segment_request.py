@@ -33,7 +33,7 @@ def make_job_request(body: SegmentBody, entry: RasterEntry) -> dict[str, object]
         CheckpointMissing: the file of the checkpoint is not on this server.
     """
     settings = MaskGeneratorSettings.from_mapping(body.model_extra or {})
-    _check_file_name(body.out_raster)
+    check_file_name(body.out_raster)
     window = check_window(entry.source, body.window) if body.window is not None else None
     if body.area is not None:
         read_area(entry.source, body.area)
@@ -86,7 +86,12 @@ def choose_checkpoint(asked: str | None) -> str:
     return name
 
 
-def _check_file_name(name: str) -> None:
+def check_file_name(name: str) -> None:
+    """Refuse what is no name of a TIFF file.
+
+    Raises:
+        BadParameter: it is none.
+    """
     if not FILE_NAME.fullmatch(name) or name.startswith("."):
         raise BadParameter(
             f'"{name[:80]}" is no file name for the result; expected a plain name ending in .tif.',

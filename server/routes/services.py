@@ -12,10 +12,16 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from server.annotations.store import AnnotationStore
+from server.clients.datasets import DatasetStore
 from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
+from server.clients.usage import UsageReader
+from server.jobs.overview import JobOverview
 from server.jobs.queue import LocalQueue
+from server.jobs.sharing import ShareStore
+from server.observability.draining import Drain
+from server.observability.measures import Measures
 from server.segmentation.prompting.answering import PromptAnswer, PromptRequest
 from server.uploads.receive import UploadLimits
 
@@ -45,26 +51,49 @@ class Basemap:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """What only the operator may see, and how the operator is known.
+
+    Attributes:
+        token: empty switches the operator's pages off.
+        metrics_from_loopback: whether `/metrics` also answers requests from this machine without a token.
+    """
+
+    token: str
+    metrics_from_loopback: bool
+    usage: UsageReader
+    jobs: JobOverview
+
+
+@dataclass(frozen=True)
 class Services:
     """Stores, queue and values a route may use.
 
     Attributes:
         segment_wait_s: how long `/segment` waits for its job.
         waiting_slots: one slot per request that may wait for its job; see `/segment`.
+        stream_slots: one slot per page that may follow a job by events; each of them takes a slot for waiting, too.
+        shares: links to results.
         predict: the engine's answer to prompts; takes the raster's file and the request.
         device_name: tells the device without waking a network.
         page_folder: the built single-page app.
         staging_folder: where uploads stream to before they belong to a raster.
+        measures: counts requests and jobs.
+        drain: tells that the service is about to stop.
+        operator: what only the operator may see.
     """
 
     clients: ClientStore
     human_check: HumanCheck
     rasters: RasterStore
     annotations: AnnotationStore
+    datasets: DatasetStore
     queue: LocalQueue
     upload_limits: UploadLimits
     segment_wait_s: float
     waiting_slots: BoundedSemaphore
+    stream_slots: BoundedSemaphore
+    shares: ShareStore
     predict: Predict
     device_name: Callable[[], str]
     checkpoint_folder: Path
@@ -74,6 +103,9 @@ class Services:
     asks_question: bool
     api_tokens: tuple[str, ...]
     basemap: Basemap
+    measures: Measures
+    drain: Drain
+    operator: Operator
 
 
 def services() -> Services:

@@ -10,7 +10,7 @@ from server.rasters.tiles import read_tilejson, render_label_tile, render_tile
 from server.routes.bodies import MaskTileQuery, TileQuery, chosen_bands, read_query
 from server.routes.documentation import Operation, documented
 from server.routes.rasters import find_raster
-from server.routes.results import find_labels
+from server.routes.results import find_shown
 
 blueprint = Blueprint("tiles", __name__)
 TILE_ANSWERS = {200: ("The tile.", "image/png"), 204: ("Nothing there.", None)}
@@ -38,9 +38,10 @@ def tile(raster: str, z: int, x: int, y: int) -> Response:
 @blueprint.get("/mask_tiles/<raster>/<int:z>/<int:x>/<int:y>.png")
 @documented(Operation(TILE_ANSWERS, query=MaskTileQuery))
 def mask_tile(raster: str, z: int, x: int, y: int) -> Response:
-    """Draw one tile of a result; an object keeps its colour everywhere."""
+    """Draw one tile of a result; a class, or else an object, keeps its colour everywhere."""
     query = read_query(MaskTileQuery)
-    return _answer_tile(render_label_tile(find_labels(raster), z, x, y, alpha=query.alpha))
+    path, shown = find_shown(raster, query)
+    return _answer_tile(render_label_tile(path, z, x, y, alpha=query.alpha, shown=shown))
 
 
 def _answer_tile(picture: bytes | None) -> Response:

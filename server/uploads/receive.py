@@ -7,16 +7,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from server.clients.names import clean_file_name
 from server.clients.rasters import RasterEntry, RasterStore
 from server.clients.sessions import Client
 from server.errors import BadParameter, TooLarge, UserError
 from server.rasters.formats import SIDE_FILE_SUFFIXES, is_side_file, side_file_stem
-from server.rasters.opening import check_raster, raster_suffix
+from server.rasters.opening import raster_suffix
 from server.rasters.side_files import attach_side_file
+from server.segmentation.class_mode.class_areas import CLASSES, PROBABILITY, measure_again
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
-from server.vectors.placing_again import is_placed_like, place_again
+from server.uploads.examiners import shared_examiners
+from server.vectors.placing_again import is_placed_like, place_again, place_raster_again
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,15 @@ def receive_raster(
         raise TooLarge(
             f"The file has {size_bytes:,} bytes; this server takes at most {limits.max_upload_bytes:,}.", "file"
         )
-    check_raster(staged.path, max_pixels=limits.max_pixels)
+    suffix = raster_suffix(staged.path)
     name = clean_file_name(staged.name)
-    before_replacing(name)
-    entry = store.add(client, name, staged.path, raster_suffix(staged.path))
+
+    def examine(source: Path) -> None:
+        # Reads all bands: what is broken there must not take the place of an older raster.
+        shared_examiners().examine_raster(source, max_pixels=limits.max_pixels)
+        before_replacing(name)
+
+    entry = store.add(client, name, staged.path, suffix, examine)
     notes = [f'"{entry.name}" is uploaded.']
     for name, path in store.take_pending_side_files(client, side_file_stem(entry.name)):
         notes.append(_attach_pending(entry, name, path))
@@ -83,11 +91,17 @@ def receive_raster(
 def _attach_pending(entry: RasterEntry, name: str, path: Path) -> str:
     """Attach a side file that came before its raster; a bad one does not take the raster with it."""
     try:
-        attach_side_file(path, entry.source, name)
+        _attach(path, entry.source, name)
     except UserError as error:
         path.unlink(missing_ok=True)
         return f'The side file "{name}" was left out: {error.message}'
     return f'The side file "{name}" belongs to it.'
+
+
+def _attach(path: Path, source: Path, name: str) -> None:
+    """Attach a side file that has been tried in another process; with a bad one the raster must not be opened here."""
+    shared_examiners().examine_side_file(path, name, source)
+    attach_side_file(path, source, name)
 
 
 def receive_side_files(
@@ -112,7 +126,7 @@ def receive_side_files(
         if entry is None:
             store.add_pending_side_file(client, item.name, side_file_stem(item.name), item.path)
         else:
-            attach_side_file(item.path, entry.source, item.name)
+            _attach(item.path, entry.source, item.name)
             _place_result_again(store, entry)
             raster = entry.name
     return [item.name for item in named], raster
@@ -134,6 +148,16 @@ def _place_result_again(store: RasterStore, entry: RasterEntry) -> None:
     folder = Path(tempfile.mkdtemp(prefix="placed-", dir=entry.folder))
     try:
         place_again(result / LABELS, result / OBJECTS, entry.source, folder)
-        store.replace_result(entry, folder, entry.result)
+        store.replace_result(entry, folder, _place_classes_again(entry, result, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place_classes_again(entry: RasterEntry, result: Path, folder: Path) -> dict[str, Any]:
+    """Move the classes of a result, if it has some, and return its summary with the areas they have now."""
+    summary = dict(entry.result or {})
+    if (result / CLASSES).exists():
+        for name in (CLASSES, PROBABILITY):
+            place_raster_again(result / name, entry.source, folder)
+        summary["classes"] = measure_again(folder / CLASSES, summary["classes"])
+    return summary

@@ -9,7 +9,7 @@ import numpy as np
 from pyogrio.raw import read
 from rasterio.windows import Window
 
-from server.rasters.labels import LabelCanvas
+from server.rasters.labels import LabelCanvas, read_class_palette
 from server.rasters.opening import open_raster
 from server.rasters.windows import plan_windows
 from server.vectors.geopackage import LAYER, ObjectAttributes, write_objects
@@ -33,11 +33,16 @@ def place_again(labels: Path, objects: Path, source: Path, folder: Path) -> None
         source: the raster both belong to.
         folder: receives the new files under the names of the old ones.
     """
-    with LabelCanvas(source, folder) as canvas, open_raster(labels) as old:
+    place_raster_again(labels, source, folder)
+    write_objects(folder / labels.name, folder / objects.name, read_attributes(objects))
+
+
+def place_raster_again(labels: Path, source: Path, folder: Path) -> None:
+    """Write a label or class raster again, under its name into `folder`, with the georeferencing of `source`."""
+    with LabelCanvas(source, folder, read_class_palette(labels)) as canvas, open_raster(labels) as old:
         for window in plan_windows(old.width, old.height, size=BLOCK_PX, overlap=0):
             canvas.write(window, old.read(1, window=Window(window.col, window.row, window.width, window.height)))
         canvas.write_cog(folder / labels.name)
-    write_objects(folder / labels.name, folder / objects.name, read_attributes(objects))
 
 
 def read_attributes(objects: Path) -> dict[int, ObjectAttributes]:

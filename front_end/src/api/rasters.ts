@@ -33,10 +33,17 @@ export function rasterTileUrl(
   return withQuery(tiles, { ...bands, stretch, v: revision })
 }
 
+/** What of a result's classes is drawn; everything where nothing is said. */
+export interface ShownClasses {
+  min_probability?: number
+  /** Ids of classes, with commas between. */
+  hidden?: string
+}
+
 /** Address of the result's tiles; `job` tells the browser's cache one result from the next. */
-export function maskTileUrl(raster: string, job: string): string {
+export function maskTileUrl(raster: string, job: string, shown: ShownClasses = {}): string {
   const path = `/mask_tiles/${encodeURIComponent(raster)}/{z}/{x}/{y}.png`
-  return withQuery(path, { alpha: 1, job })
+  return withQuery(path, { alpha: 1, job, ...shown })
 }
 
 /** Asks which object lies at a position: lon/lat for space `map`, x right and y down for `pixel`. */

@@ -20,12 +20,16 @@ export interface UploadOptions {
   onProgress: (sentBytes: number) => void
 }
 
-/** Posts files with XMLHttpRequest, because `fetch` cannot report upload progress. */
 function postFiles<T>(path: string, files: File[], options: UploadOptions): Promise<T> {
+  const form = new FormData()
+  for (const file of files) form.append('file', file, file.name)
+  return postForm<T>(path, form, options)
+}
+
+/** Posts a form with XMLHttpRequest, because `fetch` cannot report upload progress. */
+export function postForm<T>(path: string, form: FormData, options: UploadOptions): Promise<T> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
-    const form = new FormData()
-    for (const file of files) form.append('file', file, file.name)
     xhr.upload.onprogress = (event) => options.onProgress(event.loaded)
     xhr.onerror = () => reject(new ApiError('No answer from the server.', 'unreachable'))
     xhr.onabort = () => reject(new DOMException('The upload was cancelled.', 'AbortError'))

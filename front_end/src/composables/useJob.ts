@@ -24,6 +24,10 @@ export function useJob() {
     () => rasters.state === 'ready' && segmentation.checkpoint !== null && !isRunning.value,
   )
 
+  const canRetry = computed(
+    () => !isStarting.value && (job.value?.state === 'failed' || job.value?.state === 'cancelled'),
+  )
+
   function buildRequest(raster: string): SegmentRequest {
     const { window, area, resolutionM } = view.settings
     return {
@@ -51,9 +55,18 @@ export function useJob() {
     }
   }
 
+  /** Runs the failed or cancelled job again, as it was asked for then. */
+  async function retry(): Promise<void> {
+    if (rasters.selected === null || !canRetry.value) return
+    isStarting.value = true
+    notices.dismiss()
+    await jobs.retry(rasters.selected)
+    isStarting.value = false
+  }
+
   function cancel(): void {
     if (rasters.selected !== null) void jobs.cancel(rasters.selected)
   }
 
-  return { job, isRunning, canStart, start, cancel }
+  return { job, isRunning, canStart, canRetry, start, retry, cancel }
 }

@@ -1,6 +1,7 @@
 import { watch } from 'vue'
 
 import { useEditingStore } from 'src/stores/editing'
+import { useExamplesStore } from 'src/stores/examples'
 import { useMeasuringStore } from 'src/stores/measuring'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useSeriesStore } from 'src/stores/series'
@@ -14,6 +15,7 @@ interface Tool {
 /** Sees to it that the pointer does one thing at a time: who takes up a tool lays down the others. */
 export function useOneTool(): void {
   const editing = useEditingStore()
+  const examples = useExamplesStore()
   const measuring = useMeasuringStore()
   const prompts = usePromptsStore()
   const series = useSeriesStore()
@@ -25,6 +27,7 @@ export function useOneTool(): void {
     { isInUse: () => editing.tool !== null, layDown: () => editing.use(null) },
     { isInUse: () => measuring.kind !== null, layDown: () => measuring.use(null) },
     { isInUse: () => series.kind !== null, layDown: () => series.use(null) },
+    { isInUse: () => examples.isActive, layDown: () => (examples.activeKey = null) },
   ]
   for (const tool of tools) {
     watch(tool.isInUse, (isInUse) => {

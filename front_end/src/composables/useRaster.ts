@@ -2,6 +2,7 @@ import { computed } from 'vue'
 
 import { maskTileUrl, rasterTileUrl } from 'src/api/rasters'
 import { useRastersStore } from 'src/stores/rasters'
+import { useShownClassesStore } from 'src/stores/shownClasses'
 import { useViewStore } from 'src/stores/view'
 
 /** FNV-1a over a text, in base 36: short, and different for different texts with near certainty. */
@@ -16,6 +17,7 @@ export function hashText(text: string): string {
 /** Tile addresses of the current raster and of its result, for the choices made in the panels. */
 export function useRaster() {
   const rasters = useRastersStore()
+  const shownClasses = useShownClassesStore()
   const view = useViewStore()
 
   const revision = computed(() => {
@@ -40,7 +42,8 @@ export function useRaster() {
     const { meta, result, selected } = rasters
     // While another raster loads, the map still shows the one before it.
     if (meta?.raster !== selected) return null
-    return meta && result ? maskTileUrl(meta.raster, `${result.job}-${revision.value}`) : null
+    const job = `${result?.job}-${revision.value}`
+    return meta && result ? maskTileUrl(meta.raster, job, shownClasses.query) : null
   })
 
   return { imageUrl, resultUrl }

@@ -22,6 +22,9 @@ const CHINESE_STEPS: Record<string, string> = {
   'looking again at cut objects': '正在复查被切断的对象',
   'writing labels': '正在写出标签',
   'writing the labels': '正在写出标签',
+  'writing the classes': '正在写出类别',
+  'rating areas': '正在评定区域',
+  'measuring areas': '正在测量面积',
   'numbering areas': '正在为区域编号',
   'dropping small areas': '正在舍去小区域',
   'numbering objects': '正在为对象编号',
@@ -33,9 +36,13 @@ const CHINESE_STEPS: Record<string, string> = {
   'adding objects': '正在添加对象',
   'comparing objects': '正在比较对象',
   finished: '完成',
+  'unpacking the archive': '正在解压',
+  'reading labels': '正在读取标注',
+  'preparing the review': '正在准备审核',
 }
 
 const WINDOW_STEP = /^window (\d+) of (\d+)$/
+const IMAGE_STEP = /^image (\d+) of (\d+)$/
 const WINDOWS_STEP = /^looking at (\d+) windows$/
 
 /** The step of a job in the page's language, with a capital as a line of its own. */
@@ -43,7 +50,29 @@ export function describeStep(step: string, locale: string): string {
   if (locale !== 'zh-CN') return step.charAt(0).toUpperCase() + step.slice(1)
   const [, number, total] = WINDOW_STEP.exec(step) ?? []
   if (number !== undefined) return `窗口 ${number} / ${total}`
+  const [, image, images] = IMAGE_STEP.exec(step) ?? []
+  if (image !== undefined) return `影像 ${image} / ${images}`
   const [, windows] = WINDOWS_STEP.exec(step) ?? []
   if (windows !== undefined) return `正在查看 ${windows} 个窗口`
   return CHINESE_STEPS[step] ?? step
+}
+
+/** Why a box has no mask in a dataset, as the server counts it. */
+const CHINESE_REASONS: Record<string, string> = {
+  no_mask: '没有掩膜',
+  low_predicted_iou: '预测 IoU 过低',
+  low_stability: '稳定性过低',
+  box_disagrees: '与框不符',
+  small_for_its_box: '相对框过小',
+  large_for_its_box: '相对框过大',
+  outside: '在影像之外',
+  empty: '没有面积',
+  twice: '重复的框',
+  difficult: '标记为困难',
+}
+
+/** The reason in the page's language. */
+export function describeReason(reason: string, locale: string): string {
+  const words = reason.replaceAll('_', ' ')
+  return locale === 'zh-CN' ? (CHINESE_REASONS[reason] ?? words) : words
 }

@@ -1,11 +1,11 @@
 import type { MapBrowserEvent } from 'ol'
 import type { Coordinate } from 'ol/coordinate'
 import type { EventsKey } from 'ol/events'
-import DoubleClickZoom from 'ol/interaction/DoubleClickZoom'
 import type OlMap from 'ol/Map'
 import { unByKey } from 'ol/Observable'
 
 import { BoxInteraction, type Corners } from './boxInteraction'
+import { zoomByDoubleClick } from './doubleClick'
 
 export interface PromptPointerListeners {
   onPoint: (coordinate: Coordinate, isInside: boolean) => void
@@ -52,7 +52,7 @@ export class PromptPointer {
     viewport?.addEventListener('pointercancel', this.endPress)
     viewport?.addEventListener('contextmenu', this.readContextMenu)
     this.map.addInteraction(this.box)
-    this.zoomByDoubleClick(false)
+    zoomByDoubleClick(this.map, false)
   }
 
   stop(): void {
@@ -66,14 +66,7 @@ export class PromptPointer {
     viewport?.removeEventListener('pointercancel', this.endPress)
     viewport?.removeEventListener('contextmenu', this.readContextMenu)
     this.map.removeInteraction(this.box)
-    this.zoomByDoubleClick(true)
-  }
-
-  /** Two quick clicks are two prompts. */
-  private zoomByDoubleClick(isOn: boolean): void {
-    for (const interaction of this.map.getInteractions().getArray()) {
-      if (interaction instanceof DoubleClickZoom) interaction.setActive(isOn)
-    }
+    zoomByDoubleClick(this.map, true)
   }
 
   private readClick(event: MapBrowserEvent<PointerEvent>): void {

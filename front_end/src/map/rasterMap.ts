@@ -10,6 +10,7 @@ import type { RasterMeta, TileJson } from 'src/types/raster'
 import { AnnotationMap } from './annotationMap'
 import { BasemapLayer } from './basemapLayer'
 import { CandidateMap } from './candidateMap'
+import { ExampleMap } from './exampleMap'
 import { readGeometry } from './geojson'
 import { MeasureMap } from './measureMap'
 import { findNorth, type North } from './north'
@@ -43,6 +44,7 @@ export class RasterMap {
   readonly annotations: AnnotationMap
   readonly candidates: CandidateMap
   readonly basemap = new BasemapLayer()
+  readonly examples: ExampleMap
   readonly measures: MeasureMap
   readonly previews: PreviewMap
   readonly series: SeriesMap
@@ -72,11 +74,12 @@ export class RasterMap {
     this.prompts = new PromptMap(this.map)
     this.previews = new PreviewMap(this.map)
     this.series = new SeriesMap(this.map)
+    this.examples = new ExampleMap(this.map)
     this.measures = new MeasureMap(this.map)
     this.viewWindow = new ViewWindow(this.map, listeners.onView)
     this.map.on('pointermove', (event) => this.reportPointer(event))
     this.map.on('singleclick', (event) => {
-      const tools = [this.zones, this.annotations, this.series, this.measures]
+      const tools = [this.zones, this.annotations, this.series, this.examples, this.measures]
       if (tools.some((tool) => tool.ownsClick(event.originalEvent))) return
       this.reportClick(event.coordinate)
     })
@@ -108,7 +111,7 @@ export class RasterMap {
       part.showRaster(this.space)
     }
     this.candidates.showRaster(this.space?.kind ?? 'pixel')
-    for (const part of [this.zones, this.prompts, this.previews, this.series]) {
+    for (const part of [this.zones, this.prompts, this.previews, this.series, this.examples]) {
       part.showRaster(meta, this.space, this.converter)
     }
     if (this.space) this.map.setView(createView(this.space))
@@ -147,6 +150,7 @@ export class RasterMap {
   clickCentre(): void {
     const centre = this.map.getView().getCenter()
     if (this.candidates.isActive) this.candidates.clickCentre()
+    else if (this.examples.ownsClick()) this.examples.clickCentre()
     else if (this.annotations.ownsClick()) this.annotations.clickCentre()
     else if (centre) this.reportClick(centre)
   }

@@ -29,13 +29,18 @@ export class RasterTiles {
 
   /** Address of the image tiles; a new one replaces the old without an empty moment. */
   showImage(url: string): void {
-    this.replaceTiles(this.imageLayer, url)
+    const source = this.imageLayer.getSource()
+    if (source) source.setUrl(url)
+    else this.setTiles(this.imageLayer, url)
   }
 
-  /** Address of the result's tiles; null shows none. */
+  /**
+   * Address of the result's tiles; null shows none. Nothing of the tiles before stays: where the new result is empty
+   * there is no tile that would take their place.
+   */
   showResult(url: string | null): void {
     if (url === null) this.maskLayer.setSource(null)
-    else this.replaceTiles(this.maskLayer, url)
+    else this.setTiles(this.maskLayer, url)
   }
 
   setOpacity(opacity: number): void {
@@ -48,12 +53,9 @@ export class RasterTiles {
     this.map.render()
   }
 
-  private replaceTiles(layer: TileLayer<XYZ>, url: string): void {
-    const source = layer.getSource()
-    if (source) source.setUrl(url)
-    else if (this.space) {
-      layer.setExtent(this.space.extent)
-      layer.setSource(this.space.createSource(url))
-    }
+  private setTiles(layer: TileLayer<XYZ>, url: string): void {
+    if (this.space === null) return
+    layer.setExtent(this.space.extent)
+    layer.setSource(this.space.createSource(url))
   }
 }

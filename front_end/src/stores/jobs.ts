@@ -1,8 +1,8 @@
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 
-import { cancelJob, listJobs } from 'src/api/jobs'
-import { pollJob } from 'src/composables/pollJob'
+import { cancelJob, listJobs, retryJob } from 'src/api/jobs'
+import { followJob } from 'src/composables/followJob'
 import { isActive, isSegmentation, type Job } from 'src/types/job'
 
 import { useNoticesStore } from './notices'
@@ -46,7 +46,7 @@ export const useJobsStore = defineStore('jobs', () => {
     followed.add(id)
     if (byRaster.value[raster]?.job !== id) byRaster.value[raster] = createPlaceholder(id, raster)
     try {
-      const job = await pollJob(id, {
+      const job = await followJob(id, {
         onUpdate: (update) => {
           // The list must know the result before the page says "done".
           if (update.state !== 'done') byRaster.value[raster] = update
@@ -75,6 +75,18 @@ export const useJobsStore = defineStore('jobs', () => {
     }
   }
 
+  /** Lets the job of a raster run again that failed or was cancelled, and follows it. */
+  async function retry(raster: string): Promise<void> {
+    const job = byRaster.value[raster]
+    if (job === undefined) return
+    try {
+      byRaster.value[raster] = await retryJob(job.job)
+      void follow(job.job, raster)
+    } catch (error) {
+      notices.report(error)
+    }
+  }
+
   async function cancel(raster: string): Promise<void> {
     const job = byRaster.value[raster]
     if (job === undefined) return
@@ -85,5 +97,5 @@ export const useJobsStore = defineStore('jobs', () => {
     }
   }
 
-  return { byRaster, follow, restore, cancel }
+  return { byRaster, follow, restore, retry, cancel }
 })

@@ -5,7 +5,7 @@ import { readStored, writeStored } from './storage'
 
 const STORAGE_KEY = 'rs.panel'
 
-export type PanelTab = 'raster' | 'segment' | 'objects' | 'result'
+export type PanelTab = 'raster' | 'segment' | 'classes' | 'objects' | 'result'
 
 /** Which panel is in front, and whether the side drawer is open. */
 export const usePanelStore = defineStore('panel', () => {

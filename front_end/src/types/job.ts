@@ -20,7 +20,7 @@ export interface Job {
 
 /** Whether a job makes a result of its raster; others only look at one. */
 export function isSegmentation(job: Job): boolean {
-  return job.kind === 'segment'
+  return job.kind === 'segment' || job.kind === 'classify'
 }
 
 /** Whether a job outlines the objects of many prompts. */

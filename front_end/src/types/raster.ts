@@ -1,3 +1,5 @@
+import type { ClassSummary } from './vocabulary'
+
 export interface SegmentationResult {
   job: string
   n_objects: number
@@ -7,6 +9,8 @@ export interface SegmentationResult {
   class_name?: string | null
   full_cover?: boolean
   resolution_m?: number | null
+  /** What became of each class; absent where the raster was not classified. */
+  classes?: ClassSummary[]
 }
 
 /** One entry of the client's list of rasters. */

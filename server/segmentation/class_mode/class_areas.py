@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,13 @@ def _number_areas(
     one class after the other.
     """
     sizes, numbers = np.zeros(0, np.int64), np.zeros(0, np.int64)
+
+    def find(number: int, block: PixelWindow) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = classes.read(block) == number + 1
+        return found
+
     for number in range(n_classes):
-        painting = LabelPainting(labels, region, lambda block, value=number + 1: classes.read(block) == value)
+        painting = LabelPainting(labels, region, partial(find, number))
         part = span.part(number / n_classes, (number + 1) / n_classes)
         found = Leftovers(painting, 1.0).number_rest(len(sizes), part.stage("numbering areas"))
         sizes = np.concatenate([sizes, found])

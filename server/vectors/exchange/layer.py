@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import shapely
+
 from server.vectors.annotated import AnnotatedObject, ObjectClass, ObjectFacts
 
 
@@ -51,5 +53,20 @@ class ImportedPlaces:
     """
 
     places: Sequence[tuple[float, ...]]
+    class_names: Sequence[str | None]
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ImportedExamples:
+    """What a file brought, as examples of classes.
+
+    Attributes:
+        shapes: at least one, in pixels of the raster and inside it.
+        class_names: of the shapes; None where the file says none.
+        notes: as in `ImportedObjects`.
+    """
+
+    shapes: Sequence[shapely.Point | shapely.MultiPolygon]
     class_names: Sequence[str | None]
     notes: Sequence[str]

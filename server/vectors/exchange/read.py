@@ -18,7 +18,7 @@ from server.vectors.exchange.found import FIELD, FoundFeatures, RasterSpace, rea
 from server.vectors.exchange.gdal_reading import read_flatgeobuf, read_shapefile
 from server.vectors.exchange.geopackage_reading import read_geopackage
 from server.vectors.exchange.json_reading import read_json
-from server.vectors.exchange.layer import ImportedObjects, ImportedPlaces
+from server.vectors.exchange.layer import ImportedExamples, ImportedObjects, ImportedPlaces
 from server.vectors.exchange.placing import place_features
 from server.vectors.exchange.placing_points import is_point, place_points
 from server.vectors.exchange.recognition import recognise
@@ -92,6 +92,22 @@ def read_points(file: Path, raster: Path) -> ImportedPlaces:
     places = np.concatenate([points.points_xy, inside])[order]
     notes = dict.fromkeys([*points.notes, *placed.notes])
     return _name_places("point or outline", places, found, np.array(indexes, np.int64)[order], notes)
+
+
+def read_examples(file: Path, raster: Path) -> ImportedExamples:
+    """Read the points and outlines of a file with their classes; see `read_annotations` for everything else."""
+    space = read_space(raster)
+    found = _read(file, space)
+    points = place_points(found, space)
+    # What is a point is none of the outlines that cannot be read.
+    others = np.flatnonzero(~is_point(found)).tolist()
+    placed = place_features(_choose(found, others), space)
+    shapes = [*map(shapely.Point, points.points_xy.tolist()), *placed.outlines]
+    indexes = [*points.indexes, *(others[index] for index in placed.indexes)]
+    notes = list(dict.fromkeys([*found.notes, *points.notes, *placed.notes]))
+    _check_any(shapes, "point or outline", notes)
+    names, more = find_class_names([found.rows[index] for index in indexes])
+    return ImportedExamples(shapes, names, [*notes, *more])
 
 
 def _outline_or_box(outline: shapely.Geometry | None, row: Mapping[str, Any]) -> shapely.Geometry | None:

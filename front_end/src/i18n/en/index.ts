@@ -1,10 +1,12 @@
 import annotations from './annotations'
+import datasets from './datasets'
 import map from './map'
 import prompts from './prompts'
 import rasters from './rasters'
 import result from './result'
 import segmentation from './segmentation'
 import shell from './shell'
+import vocabulary from './vocabulary'
 
 /** All texts of the page; the other languages have to hold the same keys. */
 export default {
@@ -14,5 +16,7 @@ export default {
   ...segmentation,
   ...prompts,
   ...annotations,
+  ...vocabulary,
+  ...datasets,
   ...result,
 }

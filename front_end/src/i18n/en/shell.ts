@@ -7,6 +7,7 @@ export default {
     map: 'Map',
     raster: 'Raster',
     segment: 'Segment',
+    classes: 'Classes',
     objects: 'Objects',
     result: 'Result',
   },

@@ -9,6 +9,7 @@ const messages: typeof en = {
     map: '地图',
     raster: '影像',
     segment: '分割',
+    classes: '类别',
     objects: '对象',
     result: '结果',
   },
