@@ -52,7 +52,7 @@ def take_back_calibration(network: EmbeddedSam) -> None:
     decoder = network.mask_decoder
     with torch.no_grad():
         cast("nn.Conv2d", decoder.masks[-1]).bias.add_(decoder.logit_shift)  # type: ignore[union-attr]
-        cast("nn.Linear", decoder.quality[-1]).bias.add_(decoder.quality_shift)
+        cast("nn.Linear", decoder.quality[-1]).bias.add_(decoder.quality_shift.mean())
         decoder.logit_shift.zero_()
         decoder.quality_shift.zero_()
         decoder.logit_gain.fill_(1.0)

@@ -174,9 +174,10 @@ class Trainer:
         areas = [RATED_AREAS_PX[index % len(RATED_AREAS_PX)] for index in range(self.settings.n_rated_images)]
         rated_sources = [source.to_be_rated() for source in sources]
         rated = [draw_crop(rated_sources, INPUT_SIZE, rng, area) for area in areas]
-        before, after = fit_quality(network, rated, self.settings.seed)
-        log.info("IoU of the chosen mask on held-out crops: %.3f, before its rating was fitted %.3f", after, before)
+        fitted = fit_quality(network, rated, self.settings.seed)
+        log.info("IoU of the chosen mask on held-out crops: %.3f, at first %.3f", fitted.after, fitted.before)
         calibrate(network, crops)
+        network.mask_decoder.quality_shift.add_(fitted.preference)
 
     def save(self) -> None:
         """Write the state to go on from, and the averaged weights; a crash leaves the earlier files whole."""

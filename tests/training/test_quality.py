@@ -9,7 +9,7 @@ from torch import nn
 
 from server.segmentation.networks.embedded import build_embedded_sam
 from server.training.labelled_images import LabelledImage
-from server.training.quality import RatedSamples, chosen_iou, collect_samples, fit_quality
+from server.training.quality import RatedSamples, chosen_iou, collect_samples, fit_quality, prefer_larger
 
 
 @pytest.fixture
@@ -43,8 +43,13 @@ def test_samples_are_what_the_network_answers(images: list[LabelledImage]) -> No
 
 def test_the_chosen_mask_is_the_one_rated_highest() -> None:
     head = nn.Linear(1, 1)
-    samples = RatedSamples(torch.tensor([[[0.1], [0.9], [0.5]]]), torch.tensor([[0.2, 0.3, 0.7]]))
+    samples = RatedSamples(torch.tensor([[[0.1], [0.9], [0.5]]]), torch.tensor([[0.2, 0.3, 0.7]]), torch.zeros(1, 3))
     nn.init.ones_(head.weight)
     assert chosen_iou(head, samples) == pytest.approx(0.3)
     nn.init.constant_(head.weight, -1.0)
     assert chosen_iou(head, samples) == pytest.approx(0.2)
+
+
+def test_larger_masks_are_preferred_in_case_of_doubt() -> None:
+    preference = prefer_larger(torch.tensor([[0.2, 0.01, 0.3], [0.4, 0.02, 0.1]]))
+    assert preference.tolist() == [0.25, -0.25, 0.0]

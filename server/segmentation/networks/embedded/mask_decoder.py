@@ -43,7 +43,8 @@ class MaskDecoder(nn.Module):
     Attributes:
         logit_gain: factor on the logits, which sharpens masks so that stability scores compare with SAM's.
         logit_shift: added to the logits before that, which corrects masks that are all too large or too small.
-        quality_shift: added to the log-odds of the predicted IoU; it keeps their order.
+        quality_shift: (3,), added to the log-odds of each mask's predicted IoU; differences between the three say which
+            extent is meant in case of doubt.
     """
 
     logit_gain: torch.Tensor
@@ -54,7 +55,7 @@ class MaskDecoder(nn.Module):
         super().__init__()
         self.register_buffer("logit_gain", torch.ones(()))
         self.register_buffer("logit_shift", torch.zeros(()))
-        self.register_buffer("quality_shift", torch.zeros(()))
+        self.register_buffer("quality_shift", torch.zeros(N_MASKS))
         self.keys = nn.Conv2d(EMBEDDING_CHANNELS, N_SUBSPACES * SUBSPACE_CHANNELS, 1)
         self.image = nn.Conv2d(EMBEDDING_CHANNELS, CHANNELS, 1)
         self.similarity = nn.Conv2d(N_POOLED * N_SUBSPACES, CHANNELS, 1)
@@ -108,9 +109,16 @@ class MaskDecoder(nn.Module):
         masks = self.draw(image_embeddings, features)
         if multimask_output:
             return masks, quality
-        best = quality.argmax(dim=1)
+        best = self.choose_single(quality)
         rows = torch.arange(len(masks), device=masks.device)
         return masks[rows, best].unsqueeze(1), quality[rows, best].unsqueeze(1)
+
+    def choose_single(self, quality: torch.Tensor) -> torch.Tensor:
+        """Return int64 (B,): which mask answers a prompt that leaves no doubt, such as a box or a corrected click.
+
+        The preference for an extent, which `quality` (B, 3) holds, is for single clicks and counts for nothing here.
+        """
+        return (torch.logit(quality, eps=1e-6) - self.quality_shift).argmax(dim=1)
 
     def rate(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the first stage.

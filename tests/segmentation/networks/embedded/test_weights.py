@@ -28,6 +28,17 @@ def test_round_trip_in_float16(untrained: EmbeddedSam, tmp_path: Path) -> None:
         assert file.metadata()["format"] == FORMAT
 
 
+def test_one_shift_of_earlier_files_counts_for_all_three_masks(untrained: EmbeddedSam, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    tensors = {**untrained.state_dict(), "mask_decoder.quality_shift": torch.tensor(1.5)}
+    save_file(
+        {name: value.contiguous() for name, value in tensors.items()},
+        path,
+        metadata={"format": FORMAT, "version": VERSION},
+    )
+    assert load_embedded_sam(path).mask_decoder.quality_shift.tolist() == [1.5, 1.5, 1.5]
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not safetensors", b"\xff" * 64])
 def test_damaged_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
