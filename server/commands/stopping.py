@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import logging
+import signal
 import time
 from collections.abc import Callable
 from threading import Thread
@@ -50,4 +51,5 @@ class Stopping:
                 log.warning("Requests are still running after %.0f s and end with the process", self._drain_s)
                 break
             time.sleep(LOOK_INTERVAL_S)
-        _thread.interrupt_main()
+        # As a second SIGTERM would; SIGINT is ignored in processes that a shell has put into the background.
+        _thread.interrupt_main(signal.SIGTERM)
