@@ -1,31 +1,25 @@
-import { computed, ref } from 'vue'
+import { computed } from 'vue'
 
 import { startClassification } from 'src/api/vocabulary'
+import { useRasterJob } from 'src/composables/useRasterJob'
 import { useExamplesStore } from 'src/stores/examples'
-import { useJobsStore } from 'src/stores/jobs'
-import { useNoticesStore } from 'src/stores/notices'
 import { usePromptsStore } from 'src/stores/prompts'
 import { useRastersStore } from 'src/stores/rasters'
 import { useSegmentationStore } from 'src/stores/segmentation'
 import { useViewStore } from 'src/stores/view'
 import { useVocabularyStore } from 'src/stores/vocabulary'
-import { isActive } from 'src/types/job'
 import type { ClassifyRequest } from 'src/types/vocabulary'
 
 /** The classification of the current raster: start it with the choices made on the page, watch it, cancel it. */
 export function useClassify() {
   const examples = useExamplesStore()
-  const jobs = useJobsStore()
-  const notices = useNoticesStore()
   const prompts = usePromptsStore()
   const rasters = useRastersStore()
   const segmentation = useSegmentationStore()
   const view = useViewStore()
   const vocabulary = useVocabularyStore()
-  const isStarting = ref(false)
+  const { job, isRunning, begin, cancel } = useRasterJob()
 
-  const job = computed(() => (rasters.selected ? jobs.byRaster[rasters.selected] : undefined))
-  const isRunning = computed(() => isStarting.value || (job.value ? isActive(job.value) : false))
   /** Why nothing can be classified; null where it can. */
   const obstacle = computed(() => {
     if (vocabulary.classes.length === 0) return 'noClasses'
@@ -54,23 +48,8 @@ export function useClassify() {
     }
   }
 
-  /** Sends the run; from then on the job is followed whatever the page shows. */
   async function start(): Promise<void> {
-    const raster = rasters.selected
-    if (raster === null || !canStart.value) return
-    isStarting.value = true
-    notices.dismiss()
-    try {
-      void jobs.follow(await startClassification(buildRequest(raster)), raster)
-    } catch (error) {
-      notices.report(error)
-    } finally {
-      isStarting.value = false
-    }
-  }
-
-  function cancel(): void {
-    if (rasters.selected !== null) void jobs.cancel(rasters.selected)
+    if (canStart.value) await begin((raster) => startClassification(buildRequest(raster)))
   }
 
   return { job, isRunning, obstacle, canSeeView, canStart, start, cancel }
