@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from server.segmentation.networks.embedded.image_encoder import DETAIL_CHANNELS, EMBEDDING_CHANNELS, FEATURE_CHANNELS
-from server.segmentation.networks.embedded.layers import AttentionBlock, ResidualBlock, make_norm
+from server.segmentation.networks.embedded.layers import AttentionBlock, ResidualBlock, make_norm, project
 from server.segmentation.networks.embedded.prompt_encoder import N_POOLED, PROMPT_CHANNELS, PromptMaps
 
 N_MASKS = 3
@@ -192,8 +192,7 @@ class MaskDecoder(nn.Module):
     def _look(self, image: ImageShare, prompt: PromptMaps) -> torch.Tensor:
         """Return the first stage's features (B, 64, S/8, S/8)."""
         alike = _compare(image.keys, prompt.pooled)
-        weight = self.similarity.weight[:, : alike.shape[1]]  # nothing is like an empty map
-        stride8 = functional.conv2d(alike, weight, self.similarity.bias).add_(prompt.embedded).add_(image.base)
+        stride8 = project(self.similarity, alike).add_(prompt.embedded).add_(image.base)
         stride16 = self.middle(self.down16(stride8))
         # Attention leaves channels last; mixed with channels first, everything after it takes three times as long.
         stride32 = self.deep(self.down32(stride16)).contiguous()

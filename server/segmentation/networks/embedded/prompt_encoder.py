@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from server.segmentation.networks.embedded.layers import project
+
 # Maps are drawn on the encoder's grid.
 STRIDE = 8
 # Earlier masks come in at half the input's resolution.
@@ -105,7 +107,7 @@ class PromptEncoder(nn.Module):
         side = self.input_size // STRIDE
         maps = self.embed.weight.new_empty(len(points), N_CLICK_MAPS, side, side)
         _draw_click(maps, points.to(maps) / STRIDE)
-        return PromptMaps(functional.conv2d(maps, self.embed.weight[:, :N_CLICK_MAPS], self.embed.bias), maps[:, :1])
+        return PromptMaps(project(self.embed, maps), maps[:, :1])
 
     def draw(
         self,
