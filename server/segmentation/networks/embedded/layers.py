@@ -72,4 +72,4 @@ def project(convolution: nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
     """
     weight, bias = convolution.weight.flatten(1)[:, : x.shape[1]], cast("torch.Tensor", convolution.bias)
     tokens = torch.bmm(x.flatten(2).transpose(1, 2), weight.T.expand(len(x), -1, -1)).add_(bias)
-    return tokens.transpose(1, 2).unflatten(2, x.shape[2:])
+    return tokens.transpose(1, 2).view(len(x), -1, *x.shape[2:])
