@@ -8,14 +8,14 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PAGE := front_end/dist/index.html
 PAGE_SOURCES := $(shell find front_end -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: run test test-python test-page lint format bench page clean
+.PHONY: run test test-python test-page lint format bench page clean chromium servers
 
 run: $(VENV)/.installed $(PAGE)
 	$(BIN)/python ultimate.py $(ARGS)
 
 test: test-page test-python
 
-test-python: $(VENV)/.installed-dev $(PAGE) chromium
+test-python: $(VENV)/.installed-dev $(PAGE) chromium servers
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-page: $(PAGE)
@@ -45,7 +45,7 @@ $(VENV)/.installed: requirements.txt | $(VENV)/bin/python
 	$(PIP) -r requirements.txt
 	touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt requirements-cluster.txt $(VENV)/.installed
 	$(PIP) -r requirements-dev.txt
 	touch $@
 
@@ -57,12 +57,18 @@ $(PAGE): front_end/node_modules/.installed $(PAGE_SOURCES)
 	cd front_end && ./with_node.sh npm run build
 	touch $@
 
+INSTALL = run="$$(command -v sudo >/dev/null && [ "$$(id -u)" != 0 ] && echo sudo || true)"; \
+	  $$run apt-get update -qq && $$run apt-get install -y -qq --no-install-recommends
+
 # The browser test drives the system's Chromium; the font lets screenshots show Chinese.
-.PHONY: chromium
 chromium:
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
-	  run="$$(command -v sudo >/dev/null && [ "$$(id -u)" != 0 ] && echo sudo || true)"; \
-	  $$run apt-get update -qq && $$run apt-get install -y -qq --no-install-recommends chromium fonts-wqy-microhei; }
+	  $(INSTALL) chromium fonts-wqy-microhei; }
+
+# Tests of several processes run servers of their own; where these cannot be installed, they are skipped and say so.
+servers:
+	@{ command -v redis-server && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } >/dev/null 2>&1 || { \
+	  $(INSTALL) redis-server postgresql || echo "Redis or PostgreSQL is missing; tests that need them are skipped."; }
 
 clean:
 	rm -rf front_end/dist front_end/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -2,49 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Any, Protocol, cast
+from typing import cast
 
 from flask import Flask
-from shapely import MultiPolygon
 from sqlalchemy import Engine
 
-from server.annotations.edits import LayerEdit
-from server.annotations.store import AnnotationStore
 from server.cleaning.loop import CleaningThreads, Lifetimes
-from server.clients.datasets import DatasetStore
+from server.cleaning.turns import take_turn
 from server.clients.human_check import HumanCheck
-from server.clients.rasters import RasterStore
+from server.clients.kept_masks import KeptMasks
 from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.clients.usage import UsageReader
 from server.database import open_database
-from server.datasets.archives.unpacking import ArchiveLimits
-from server.jobs.classify_task import Classifier, ClassifyTask
-from server.jobs.dataset_task import DatasetTask
 from server.jobs.execution import Task
+from server.jobs.job_queue import JobQueue
+from server.jobs.limits import QueueLimits
 from server.jobs.observed import observe
 from server.jobs.overview import JobOverview
-from server.jobs.prompts_task import Kept, PromptsTask
 from server.jobs.queue import LocalQueue
 from server.jobs.sharing import ShareStore
-from server.jobs.tasks import Segmenter, SegmentTask, SimilarTask
+from server.jobs.workers import WorkerTable
 from server.observability.draining import Drain
 from server.observability.measures import Measures, Sources
 from server.routes.forwarded import ForwardedAddress
 from server.routes.registry import Rates, register_routes
 from server.routes.services import EXTENSION, Basemap, Operator, Predict, Services
 from server.routes.uploads import ENVELOPE_BYTES, StreamingRequest
-from server.segmentation.whole_raster.segmenting import LABELS
 from server.settings import REPOSITORY, Settings
-from server.uploads.examiners import shared_examiners
 from server.uploads.receive import UploadLimits
-from server.vectors.annotated import AnnotatedObject, ObjectFacts
 from server.vocabulary.service import OpenVocabularyEngine
+from server.wiring import JobEngine, build_tasks, open_stores
 
 BACKGROUND = "segment_anything_rs_background"
 
@@ -53,7 +45,7 @@ BACKGROUND = "segment_anything_rs_background"
 class Background:
     """What runs beside the requests: job workers and cleaning threads."""
 
-    queue: LocalQueue
+    queue: JobQueue
     cleaning: CleaningThreads
     engine: Engine
 
@@ -69,13 +61,9 @@ class Background:
         self.engine.dispose()
 
 
-class Worker(Segmenter, Classifier, Protocol):
-    """What does the work of all jobs."""
-
-
 def create_app(
     settings: Settings,
-    segmenter: Worker | None = None,
+    segmenter: JobEngine | None = None,
     page_folder: Path | None = None,
     predict: Predict | None = None,
 ) -> Flask:
@@ -86,6 +74,9 @@ def create_app(
         segmenter: takes the place of the engine in the jobs of tests.
         page_folder: the built page; None means `front_end/dist`.
         predict: takes the place of the engine's in tests.
+
+    Raises:
+        BadParameter: the database or the storage of limits cannot be used.
     """
     app = Flask(__name__, static_folder=None)
     app.request_class = StreamingRequest
@@ -94,13 +85,27 @@ def create_app(
     engine = OpenVocabularyEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
-    services, background = _build(settings, engine, page_folder, segmenter or engine, predict or engine.predict)
+    database = open_database(settings.database or settings.cache_folder / "service.sqlite")
+    if _is_alone(settings):
+        # Of uploads that an earlier process left; what one of several leaves, cleaning takes in time.
+        clear_staging(settings.cache_folder)
+    else:
+        # The next click may come to another process.
+        engine.keep_masks_in(KeptMasks(database))
+    services, background = _build(
+        settings, database, engine, page_folder, segmenter or engine, predict or engine.predict
+    )
     app.extensions[EXTENSION] = services
     app.extensions[BACKGROUND] = background
     app.wsgi_app = ForwardedAddress(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     register_routes(
         app,
-        Rates(settings.ip_access_limit, settings.interactive_access_limit, settings.tile_access_limit),
+        Rates(
+            settings.ip_access_limit,
+            settings.interactive_access_limit,
+            settings.tile_access_limit,
+            settings.limits_storage,
+        ),
     )
     return app
 
@@ -115,28 +120,30 @@ def find_drain(app: Flask) -> Drain:
     return cast(Services, app.extensions[EXTENSION]).drain
 
 
+def _is_alone(settings: Settings) -> bool:
+    """Tell whether no other process shares the cache folder and the database."""
+    return settings.queue.engine == "local"
+
+
 def _build(
-    settings: Settings, engine: OpenVocabularyEngine, page_folder: Path | None, segmenter: Worker, predict: Predict
+    settings: Settings,
+    database: Engine,
+    engine: OpenVocabularyEngine,
+    page_folder: Path | None,
+    segmenter: JobEngine,
+    predict: Predict,
 ) -> tuple[Services, Background]:
-    database = open_database(settings.cache_folder / "service.sqlite")
-    clients = ClientStore(database, settings.cache_folder)
-    rasters = RasterStore(database, client_quota_bytes=settings.client_quota_bytes)
-    annotations = AnnotationStore(database)
-    datasets = DatasetStore(database)
-    tasks = _make_tasks(rasters, annotations, segmenter)
-    tasks["dataset"] = _make_dataset_task(settings, clients, rasters, datasets, segmenter)
+    stores = open_stores(settings, database)
+    tasks = build_tasks(settings, stores, segmenter)
     measures = Measures(Sources(settings.cache_folder, JobOverview(database).count_states, engine.cache_hits))
     queue = _build_queue(settings, database, {kind: observe(task, measures.timed_job) for kind, task in tasks.items()})
-    cleaning = CleaningThreads(
-        clients, queue, settings.cache_folder, _lifetimes(settings), interval_s=settings.cleaning_interval_s
-    )
-    clear_staging(settings.cache_folder)
+    cleaning = _build_cleaning(settings, database, stores.clients, queue)
     services = Services(
-        clients=clients,
+        clients=stores.clients,
         human_check=HumanCheck(database),
-        rasters=rasters,
-        annotations=annotations,
-        datasets=datasets,
+        rasters=stores.rasters,
+        annotations=stores.annotations,
+        datasets=stores.datasets,
         queue=queue,
         upload_limits=UploadLimits(settings.max_upload_bytes, settings.max_pixels),
         segment_wait_s=settings.segment_wait_s,
@@ -155,71 +162,35 @@ def _build(
         measures=measures,
         drain=Drain(),
         operator=Operator(
-            settings.operator_token, settings.metrics_from_loopback, UsageReader(database), JobOverview(database)
+            settings.operator_token,
+            settings.metrics_from_loopback,
+            UsageReader(database),
+            JobOverview(database),
+            WorkerTable(database),
         ),
     )
     return services, Background(queue, cleaning, database)
 
 
-def _build_queue(settings: Settings, database: Engine, tasks: Mapping[str, Task]) -> LocalQueue:
-    return LocalQueue(
-        database,
-        tasks,
-        n_workers=settings.job_workers,
-        max_queued_per_client=settings.max_queued_jobs,
-        max_waiting=settings.max_waiting_jobs,
-    )
+def _build_queue(settings: Settings, database: Engine, tasks: Mapping[str, Task]) -> JobQueue:
+    limits = QueueLimits(settings.max_queued_jobs, settings.max_waiting_jobs)
+    if settings.queue.engine == "local":
+        return LocalQueue(database, tasks, n_workers=settings.job_workers, limits=limits)
+    from server.cluster.messages import Messenger, make_celery  # a single process does without these packages
+    from server.cluster.queue import CeleryQueue
+
+    return CeleryQueue(database, tasks, Messenger(make_celery(settings.queue.broker)), limits)
 
 
-def _make_tasks(rasters: RasterStore, annotations: AnnotationStore, segmenter: Worker) -> dict[str, Task]:
-    def find_source(client_id: str, raster_id: str) -> Path:
-        return rasters.get(client_id, raster_id).source
-
-    def publish(client_id: str, raster_id: str, folder: Path, summary: dict[str, Any]) -> None:
-        rasters.replace_result(rasters.get(client_id, raster_id), folder, summary)
-
-    def find_result(client_id: str, raster_id: str) -> tuple[Path, Path, int]:
-        entry = rasters.get(client_id, raster_id)
-        return entry.source, rasters.result_folder(entry) / LABELS, entry.n_results
-
-    def find_kept(raster_id: str) -> list[MultiPolygon]:
-        return [item.facts.outline for item in annotations.read(raster_id).objects]
-
-    def read_layer(raster_id: str) -> Sequence[AnnotatedObject]:
-        return annotations.read(raster_id).objects
-
-    def keep(raster_id: str, objects: Sequence[ObjectFacts]) -> Kept:
-        state = annotations.apply(raster_id, LayerEdit("prompts", added=objects))
-        return Kept([item.id for item in state.objects], state.revision)
-
-    return {
-        "segment": SegmentTask(find_source, publish, segmenter),
-        "classify": ClassifyTask(find_source, read_layer, publish, segmenter),
-        "similar": SimilarTask(find_result, find_kept, segmenter),
-        "prompts": PromptsTask(find_source, find_kept, keep, segmenter),
-    }
-
-
-def _make_dataset_task(
-    settings: Settings, clients: ClientStore, rasters: RasterStore, datasets: DatasetStore, segmenter: Segmenter
-) -> DatasetTask:
-    def find_folder(client_id: str, dataset_id: str) -> Path:
-        return datasets.get(client_id, dataset_id).folder
-
-    def keep_room(client_id: str, n_bytes: int) -> AbstractContextManager[None]:
-        client = clients.get(client_id)
-        # A client that is gone has no job for long.
-        return nullcontext() if client is None else rasters.reserve(client, n_bytes)
-
-    return DatasetTask(
-        find_folder=find_folder,
-        finish=datasets.finish,
-        keep_room=keep_room,
-        segmenter=segmenter,
-        checkpoint_folder=settings.checkpoint_folder,
-        limits=ArchiveLimits(
-            settings.max_upload_bytes, settings.max_pixels, check_image=shared_examiners().check_image
-        ),
+def _build_cleaning(settings: Settings, database: Engine, clients: ClientStore, queue: JobQueue) -> CleaningThreads:
+    interval_s = settings.cleaning_interval_s
+    return CleaningThreads(
+        clients,
+        queue,
+        settings.cache_folder,
+        _lifetimes(settings),
+        interval_s=interval_s,
+        takes_turn=None if _is_alone(settings) else lambda kind, now: take_turn(database, kind, now, interval_s),
     )
 
 

@@ -16,11 +16,29 @@ from server.errors import BadParameter
 REPOSITORY = Path(__file__).resolve().parents[1]
 GIB = 2**30
 N_THREADS = 16
+REDIS_SCHEMES = ("redis://", "rediss://", "redis+unix://")
+# Shorter ones would run out while a machine is merely busy.
+LEASES_S = (2.0, 3600.0)
 
 
 def _setting(default: Any, about: str, **rules: Any) -> Any:
     """Declare one key: its default, its README sentence, and `minimum`, `maximum` or `choices`."""
     return field(default=default, metadata={"about": about, **rules})
+
+
+@dataclass(frozen=True)
+class QueueChoice:
+    """Who works on jobs.
+
+    Attributes:
+        engine: "local": threads of the process that serves; "celery": processes started by `ultimate.py worker`.
+        broker: URL of the Redis server through which workers are told that there is work.
+        lease_s: seconds after a worker's last sign of life until others take over what it was at.
+    """
+
+    engine: str = "local"
+    broker: str = ""
+    lease_s: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -40,6 +58,12 @@ class Settings:
         "1200 per minute", "Limit per address for clicks, metadata, previews, progress and downloads.", syntax="rate"
     )
     tile_access_limit: str = _setting("12000 per minute", "Limit per address for map tiles.", syntax="rate")
+    limits_storage: str = _setting(
+        "",
+        "Where requests are counted for these limits: URL of a Redis server that all processes share, such as "
+        "`redis://host:6379/1`; empty for the memory of each process.",
+        syntax="redis address",
+    )
     human_check: bool = _setting(True, "Ask new visitors an arithmetic question before they may use the service.")
     api_tokens: tuple[str, ...] = _setting(
         (), "Tokens programs may send as `Authorization: Bearer TOKEN` instead of answering the question."
@@ -69,6 +93,12 @@ class Settings:
         maximum=3600.0,
     )
     cache_folder: Path = _setting(Path("cache"), "Folder for rasters, results and the database.")
+    database: str = _setting(
+        "",
+        "URL of a PostgreSQL database, such as `postgresql+psycopg://user@host/name`, which several hosts can share; "
+        "empty for a SQLite file in the cache folder.",
+        syntax="any text",
+    )
     checkpoint_folder: Path = _setting(Path("ckpt"), "Folder the checkpoints lie in.")
     checkpoint: str = _setting("embedded", "Checkpoint used where a request names none.")
     basemap_url: str = _setting(
@@ -107,6 +137,12 @@ class Settings:
     )
     cleaning_interval_s: float = _setting(
         600.0, "Seconds between two rounds of the cleaning threads.", minimum=0.1, maximum=86_400.0
+    )
+    queue: QueueChoice = _setting(
+        QueueChoice(),
+        'Who works on jobs: `{"engine": "local"}` means threads of the process that serves; with '
+        '`{"engine": "celery", "broker": "redis://host:6379/0"}` processes started by `python ultimate.py worker` do, '
+        'and after `"lease_s"` seconds (30) without a sign of life others take over what one was at.',
     )
 
     @property
@@ -160,6 +196,8 @@ def make_settings(values: dict[str, Any], base_folder: Path) -> Settings:
 def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     """Return `value` as the type of its default, or raise naming the key."""
     key, default, rules = item.name, item.default, item.metadata
+    if isinstance(default, QueueChoice):
+        return _check_queue(value)
     if isinstance(default, bool):
         return _require(isinstance(value, bool), value, key, value, "true or false")
     if isinstance(default, int | float):
@@ -173,9 +211,25 @@ def _check_value(item: dataclasses.Field[Any], value: Any) -> Any:
     return _check_text(key, rules, value, Path if isinstance(default, Path) else str)
 
 
+def _check_queue(value: Any) -> QueueChoice:
+    known = {item.name for item in dataclasses.fields(QueueChoice)}
+    is_object = isinstance(value, dict) and value.keys() <= known
+    _require(is_object, value, "queue", value, "an object with " + ", ".join(f'"{name}"' for name in sorted(known)))
+    choice = QueueChoice(**value)
+    _require(choice.engine in ("local", "celery"), value, "queue", value, 'the engine "local" or "celery"')
+    broker, lease_s = choice.broker, choice.lease_s
+    is_unneeded = broker == "" and choice.engine == "local"
+    is_address = is_unneeded or (isinstance(broker, str) and broker.startswith(REDIS_SCHEMES))
+    _require(is_address, value, "queue", value, 'a "broker" such as redis://host:6379/0 with the engine "celery"')
+    is_number = isinstance(lease_s, int | float) and not isinstance(lease_s, bool)
+    low, high = LEASES_S
+    _require(is_number and low <= lease_s <= high, value, "queue", value, f'a "lease_s" from {low:.0f} to {high:.0f}')
+    return dataclasses.replace(choice, lease_s=float(lease_s))
+
+
 def _check_text(key: str, rules: Any, value: Any, kind: type) -> Any:
     syntax = rules.get("syntax")
-    may_be_empty = syntax in ("tile address", "any text")
+    may_be_empty = syntax in ("tile address", "redis address", "any text")
     fine = isinstance(value, str) and (may_be_empty or bool(value.strip()))
     _require(fine, value, key, value, "a string" if may_be_empty else "a non-empty string")
     if "choices" in rules:
@@ -184,6 +238,9 @@ def _check_text(key: str, rules: Any, value: Any, kind: type) -> Any:
         _check_rate(key, value)
     if syntax == "tile address":
         _check_tile_address(key, value)
+    if syntax == "redis address":
+        is_address = not value or value.startswith(REDIS_SCHEMES)
+        _require(is_address, value, key, value, "an address such as redis://host:6379/1, or an empty string")
     return kind(value)
 
 

@@ -1,10 +1,15 @@
-"""Fixtures every test folder shares: tiny rasters of any kind, and where the real imagery lies."""
+"""Fixtures every test folder shares: tiny rasters of any kind, and where the real imagery lies.
+
+With TEST_DATABASE=postgresql in the environment, databases that tests of this process open as SQLite files are
+PostgreSQL ones instead; tests that look into such a file then fail.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +20,9 @@ from hypothesis import settings
 from numpy.typing import DTypeLike, NDArray
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
+from sqlalchemy import URL, Engine
+
+from tests.outside_servers import run_postgresql
 
 UTM_50N = "EPSG:32650"
 
@@ -72,3 +80,21 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real imagery not found at {folder}; set RS_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _chosen_database() -> Iterator[None]:
+    """Put PostgreSQL under tests of SQLite where the environment asks for it."""
+    if os.environ.get("TEST_DATABASE") != "postgresql":
+        yield
+        return
+    from server import database
+
+    with run_postgresql() as server, pytest.MonkeyPatch.context() as patch:
+
+        def open_instead(url: URL) -> Engine:
+            name = hashlib.sha256(str(url.database).encode()).hexdigest()[:32]
+            return database._open_postgresql(database.read_url(server.make_database(name)))
+
+        patch.setattr(database, "_open_sqlite", open_instead)
+        yield

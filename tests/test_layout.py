@@ -23,6 +23,12 @@ def test_importing_the_server_loads_no_torch(module):
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
 
+def test_serving_in_one_process_needs_no_package_of_several():
+    absent = "celery", "kombu", "redis", "gunicorn", "psycopg"
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent})); import server.app, server.commands.main"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
+
+
 def test_every_module_tells_why_it_exists_and_stays_small():
     for path in sorted((REPOSITORY / "server").rglob("*.py")):
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -48,7 +48,14 @@ def test_the_first_page_comes_within_five_seconds_and_sigterm_stops_cleanly(tmp_
 
 @pytest.mark.parametrize(
     ("content", "named"),
-    [('{"port": 99999}', "port"), ('{"prot": 8000}', "prot"), ("{", "JSON"), ('{"device": "tpu"}', "device")],
+    [
+        ('{"port": 99999}', "port"),
+        ('{"prot": 8000}', "prot"),
+        ("{", "JSON"),
+        ('{"device": "tpu"}', "device"),
+        ('{"database": "mysql://a@b/c"}', "postgresql"),
+        ('{"database": "postgresql://a:secret@127.0.0.1:1/c"}', "cannot be used"),
+    ],
 )
 def test_wrong_settings_stop_the_start_with_one_line(tmp_path, content, named):
     path = tmp_path / "configuration.json"

@@ -56,12 +56,26 @@ def test_relative_folders_count_from_the_configuration_file(tmp_path, monkeypatc
         ("max_pixels", 10**20),
         ("cache_folder", 5),
         ("prot", 8000),
+        ("queue", "celery"),
+        ("queue", {"engine": "rabbit"}),
+        ("queue", {"engine": "celery"}),
+        ("queue", {"engine": "celery", "broker": "amqp://host"}),
+        ("queue", {"engine": "celery", "broker": "redis://host", "lease_s": 0}),
+        ("queue", {"engine": "local", "lease_s": True}),
+        ("queue", {"engin": "local"}),
     ],
 )
 def test_a_wrong_key_is_named(key, value, tmp_path):
     with pytest.raises(BadParameter, match=key) as caught:
         make_settings({key: value}, tmp_path)
     assert caught.value.field == key
+
+
+def test_who_works_on_jobs(tmp_path):
+    assert make_settings({}, tmp_path).queue.engine == "local"
+    assert make_settings({"queue": {}}, tmp_path).queue.engine == "local"
+    queue = make_settings({"queue": {"engine": "celery", "broker": "redis://host/0", "lease_s": 5}}, tmp_path).queue
+    assert (queue.engine, queue.broker, queue.lease_s) == ("celery", "redis://host/0", 5.0)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", '{"port": }'])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from server.annotations.tables import LayerRow, ObjectRow
 from server.errors import Conflict
 
 MAX_IDS_TOLD = 20
+# A statement takes fewer than a layer has objects: 32,766 in SQLite, 65,535 in PostgreSQL.
+IDS_PER_STATEMENT = 10_000
+# Larger ones no database could compare.
+LARGEST_ID = 2**63 - 1
 
 
 def find_seen(
@@ -34,11 +37,9 @@ def find_seen(
     """
     found: dict[int, Row[Any]] = {}
     if layer is not None and seen:
-        # One parameter for all ids: a statement takes fewer than a layer has objects.
-        ids = select(func.json_each(json.dumps(list(seen))).table_valued("value").c.value)
-        query = select(ObjectRow.id, ObjectRow.revision, *columns)
-        query = query.where(ObjectRow.layer == layer.number, ObjectRow.id.in_(ids))
-        found = {row.id: row for row in session.execute(query)}
+        query = select(ObjectRow.id, ObjectRow.revision, *columns).where(ObjectRow.layer == layer.number)
+        for ids in _split(seen):
+            found |= {row.id: row for row in session.execute(query.where(ObjectRow.id.in_(ids)))}
     outdated = [
         number for number, revision in seen.items() if number not in found or found[number].revision != revision
     ]
@@ -48,6 +49,13 @@ def find_seen(
             "Nothing was changed now; load the annotations again, look, and repeat what is still wanted."
         )
     return found
+
+
+def _split(ids: Iterable[int]) -> Iterable[Sequence[int]]:
+    """Yield the ids that an object can have, as many at a time as one statement takes."""
+    possible = [number for number in ids if 0 < number <= LARGEST_ID]
+    for start in range(0, len(possible), IDS_PER_STATEMENT):
+        yield possible[start : start + IDS_PER_STATEMENT]
 
 
 def _tell(ids: Sequence[int]) -> str:

@@ -15,9 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.cleaning.find import find_job_folders, find_stale, find_trash, find_unknown_clients, left_over
 from server.clients.quota import folder_size_bytes
 from server.clients.sessions import Client, ClientStore
-from server.jobs.queue import LocalQueue
+from server.jobs.job_queue import JobQueue
 from server.observability.context import shorten_id
 
+# Kind of cleaning and seconds since 1970 -> whether this process is to do it.
+TakesTurn = Callable[[str, float], bool]
 STOP_TIMEOUT_S = 3.0
 log = logging.getLogger(__name__)
 
@@ -41,8 +43,26 @@ class CleaningThreads:
     """Cleans at once and then every `interval_s` seconds, between `start` and `stop`."""
 
     def __init__(
-        self, clients: ClientStore, queue: LocalQueue, cache_folder: Path, lifetimes: Lifetimes, interval_s: float
+        self,
+        clients: ClientStore,
+        queue: JobQueue,
+        cache_folder: Path,
+        lifetimes: Lifetimes,
+        interval_s: float,
+        takes_turn: TakesTurn | None = None,
     ) -> None:
+        """Keep what the threads need.
+
+        Args:
+            clients: all clients.
+            queue: all jobs.
+            cache_folder: what is cleaned.
+            lifetimes: how long things stay.
+            interval_s: seconds between two rounds.
+            takes_turn: asked with the kind of cleaning and seconds since 1970 before each round, where other processes
+                clean the same folder; None cleans each time.
+        """
+        self._takes_turn = takes_turn or (lambda _kind, _now: True)
         self._clients = clients
         self._queue = queue
         self._cache_folder = cache_folder
@@ -55,7 +75,7 @@ class CleaningThreads:
         """Start both threads."""
         self._stop.clear()
         rounds = {"clean-files": self.remove_stale_files, "clean-clients": self.remove_expired_clients}
-        self._threads = [Thread(target=self._repeat, args=(do,), name=name, daemon=True) for name, do in rounds.items()]
+        self._threads = [Thread(target=self._repeat, args=item, name=item[0], daemon=True) for item in rounds.items()]
         for thread in self._threads:
             thread.start()
 
@@ -122,10 +142,12 @@ class CleaningThreads:
         if n_removed:
             log.info("Removed %d %s with %d bytes", n_removed, what, n_bytes)
 
-    def _repeat(self, clean: Callable[[float], None]) -> None:
+    def _repeat(self, kind: str, clean: Callable[[float], None]) -> None:
         while not self._stop.is_set():
             try:
-                clean(time.time())
+                now = time.time()
+                if self._takes_turn(kind, now):
+                    clean(now)
             except (OSError, SQLAlchemyError):
                 log.exception("A round of cleaning failed; the next one follows in %.0f s", self._interval_s)
             self._stop.wait(self._interval_s)

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.clients.names import clean_file_name
 from server.clients.pending import PENDING
 from server.clients.sessions import TRASH, Client, throw_away
-from server.database import Base, database_folder, reading, writing
+from server.database import Base, reading, writing
 from server.datasets.archives.places import DatasetPlaces
 from server.errors import NoSuchDataset
 
@@ -25,7 +25,7 @@ DATASETS = "datasets"
 
 
 class DatasetRow(Base):
-    """One dataset; `number` is the order of upload, `folder` counts from the database's folder."""
+    """One dataset; `number` is the order of upload, `folder` counts from the cache folder, which may be moved."""
 
     __tablename__ = "datasets"
     __table_args__ = (Index("datasets_of_client", "client_id", "number"),)
@@ -67,9 +67,9 @@ class DatasetEntry:
 class DatasetStore:
     """Keeps datasets from the upload of images and labels on; their space counts in the client's quota."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, cache_folder: Path) -> None:
         self._engine = engine
-        self._base = database_folder(engine)
+        self._base = cache_folder
 
     def add(self, client: Client, name: str, staged: Path, options: dict[str, Any]) -> DatasetEntry:
         """Move an archive in.

@@ -19,7 +19,7 @@ from server.clients.names import clean_file_name
 from server.clients.pending import PENDING, PendingSideFiles
 from server.clients.quota import QuotaKeeper
 from server.clients.sessions import TRASH, Client, throw_away
-from server.database import Base, database_folder, reading, writing
+from server.database import Base, reading, writing
 from server.errors import NoSuchRaster
 
 RASTERS = "rasters"
@@ -28,7 +28,7 @@ RESULT_PREFIX = "result-"
 
 
 class RasterRow(Base):
-    """One raster; `number` is the order of upload, `folder` counts from the database's folder."""
+    """One raster; `number` is the order of upload, `folder` counts from the cache folder, which may be moved."""
 
     __tablename__ = "rasters"
     __table_args__ = (Index("rasters_of_client", "client_id", "name", unique=True),)
@@ -73,10 +73,10 @@ class RasterEntry:
 class RasterStore:
     """Keeps rasters, their results and the side files that came before their raster."""
 
-    def __init__(self, engine: Engine, *, client_quota_bytes: int) -> None:
+    def __init__(self, engine: Engine, cache_folder: Path, *, client_quota_bytes: int) -> None:
         self._engine = engine
-        self._base = database_folder(engine)
-        self._quota = QuotaKeeper(client_quota_bytes)
+        self._base = cache_folder
+        self._quota = QuotaKeeper(engine, client_quota_bytes)
         self._pending = PendingSideFiles(engine)
 
     def reserve(self, client: Client, n_bytes: int) -> AbstractContextManager[None]:

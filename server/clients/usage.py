@@ -49,4 +49,5 @@ class UsageReader:
             .limit(n_most)
         )
         with reading(self._engine) as session:
-            return [ClientUsage(*row) for row in session.execute(query)]
+            # PostgreSQL sums up to decimal numbers.
+            return [ClientUsage(item, n, int(size_bytes), seen) for item, n, size_bytes, seen in session.execute(query)]

@@ -19,6 +19,7 @@ from server.commands import (
     serve,
     train_embedded,
     train_upsampler,
+    worker,
 )
 from server.errors import UserError
 
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
         finetune,
         train_embedded,
         train_upsampler,
+        worker,
     ):
         module.add_parser(commands)
     return parser

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from server.errors import Cancelled, StorageFull, UserError
+from server.jobs.lookups import is_worth_retrying
 from server.jobs.pace import Pace
 from server.jobs.records import CANCELLED, DONE, FAILED, JobRecord
-from server.jobs.table import JobTable, is_worth_retrying
+from server.jobs.table import JobTable
 
 Task = Callable[[JobRecord, Callable[[float, str], None]], dict[str, Any]]
 # Tasks report with every batch of points; four lines a second are more than a page shows.
@@ -45,8 +48,24 @@ class Attempt:
         record: the job as it was when the attempt began.
     """
 
-    def __init__(self, record: JobRecord, table: JobTable, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        record: JobRecord,
+        table: JobTable,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        passes: Callable[[Exception], bool] = lambda _error: False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            record: the job, which was begun.
+            table: where it stands.
+            clock: seconds that go on evenly.
+            passes: tells of an error that it is none of the job's: the job is left as it is, to be recovered.
+        """
         self.record = record
+        self._passes = passes
         self._table = table
         self._clock = clock
         self._next_note = clock()
@@ -54,6 +73,7 @@ class Attempt:
         self._stage = ""
         self._is_cancelled = False
         self._is_interrupted = False
+        self._is_abandoned = False
 
     def cancel(self) -> None:
         """Stop at the next report, for good."""
@@ -63,6 +83,10 @@ class Attempt:
         """Stop at the next report and let the job wait for a later process."""
         self._is_interrupted = True
 
+    def abandon(self) -> None:
+        """Stop at the next report and leave everything as it is: another worker is at the job, or will be."""
+        self._is_abandoned = True
+
     def run(self, task: Task) -> None:
         """Work on the job and write down how that ended; nothing a task raises gets out of here."""
         job = self.record.job
@@ -70,12 +94,16 @@ class Attempt:
             result = task(self.record, self._report)
             json.dumps(result, allow_nan=False)  # what clients could not read must fail here, not in their request
         except Cancelled:
-            if self._is_interrupted and not self._is_cancelled:
+            if self._is_abandoned:
+                log.warning("Job %s is left to another worker", job)
+            elif self._is_interrupted and not self._is_cancelled:
                 self._table.put_back(job)
             else:
                 self._end(task, state=CANCELLED)
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end the worker; it is logged below
-            if self._is_cancelled:  # its raster may be gone already, which then is no failure
+            if self._passes(error):
+                log.warning("Job %s is left to another attempt: %s", job, error)
+            elif self._is_cancelled:  # its raster may be gone already, which then is no failure
                 self._end(task, state=CANCELLED)
             else:
                 self._end(task, state=FAILED, error=self._describe(error))
@@ -84,7 +112,7 @@ class Attempt:
 
     def _end(self, task: Task, **values: Any) -> None:
         # First, so that whoever sees the end finds nothing left over.
-        if not is_worth_retrying(values.get("error")):
+        if not is_worth_retrying(values.get("error")) and self._table.is_mine(self.record.job):
             discard_finished(task, self.record)
         self._table.finish(self.record.job, **values)
 
@@ -94,7 +122,7 @@ class Attempt:
         Raises:
             Cancelled: the job was asked to stop.
         """
-        if self._is_cancelled or self._is_interrupted:
+        if self._is_cancelled or self._is_interrupted or self._is_abandoned:
             raise Cancelled
         now = self._clock()
         if now < self._next_note:
@@ -104,8 +132,12 @@ class Attempt:
         remaining_s = self._pace.estimate_remaining_s(now, progress)
         # "window 8 of 9" after "window 7 of 9" is no news for the log.
         stage = NUMBERS.sub("", step)
-        self._table.note_progress(self.record.job, progress, step, remaining_s, is_new_step=stage != self._stage)
-        self._stage = stage
+        try:
+            self._table.note_progress(self.record.job, progress, step, remaining_s, is_new_step=stage != self._stage)
+        except SQLAlchemyError as error:  # the next one will tell the same; work is not lost for that
+            log.warning("The progress of job %s could not be noted: %s", self.record.job, error)
+        else:
+            self._stage = stage
 
     def _describe(self, error: Exception) -> dict[str, str | None]:
         if isinstance(error, OSError) and error.errno in DISK_FULL:

@@ -26,6 +26,9 @@ class QueueLimits:
     waiting: int
 
 
+DEFAULT_LIMITS = QueueLimits(20, 1000)
+
+
 def check_room(session: Session, client: str, limits: QueueLimits) -> None:
     """Make sure that the queue has room for another job of a client.
 

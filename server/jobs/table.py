@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from server.database import reading, writing
-from server.errors import NoSuchJob, WrongMoment
-from server.jobs.history import add_line, begin_anew, count_interruption, read_lines
+from server.errors import WrongMoment
+from server.jobs.claims import claim, find_claim, release, select_unclaimed
+from server.jobs.history import add_line, begin_anew
 from server.jobs.limits import QueueLimits, check_room
+from server.jobs.lookups import JobLookups, find_row, require_row
 from server.jobs.records import ACTIVE, CANCELLED, FAILED, QUEUED, RUNNING, JobRecord, JobRow, make_record
+from server.jobs.recovery import cancel_as_told, cancel_row, queue_again, recover_row
+from server.jobs.turns import TurnRow, choose_next
 
-# A job that takes the process down before it gets any further would do it again and again; a machine that is restarted
-# a few times while the network loads is no fault of the job.
-MAX_FUTILE_ATTEMPTS = 5
 # Clients see their past; a program that submits for months must not make it grow without end.
 MAX_FINISHED_PER_CLIENT = 200
-INTERRUPTED_TOO_OFTEN = {
-    "code": "internal_error",
-    "message": f"The server stopped {MAX_FUTILE_ATTEMPTS} times in a row while this job got no further, so it is not "
-    "tried again by itself. Try a smaller window or other parameters, or ask the operator.",
-    "field": None,
-}
-# Failures that are not the request's fault: what such a job has finished waits for another attempt.
-RETRIED_CODES = ("internal_error", "storage_full", "unavailable")
-# Kinds whose jobs take seconds to minutes, for people who wait: they come before their client's whole rasters.
-QUICK_KINDS = ("prompts", "similar")
 
 
 @dataclass(frozen=True)
@@ -44,11 +35,19 @@ class NewJob:
     request: dict[str, Any]
 
 
-class JobTable:
-    """The jobs of all clients."""
+class JobTable(JobLookups):
+    """The jobs of all clients, to look at and to change."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, worker: str = "") -> None:
+        """Open the table.
+
+        Args:
+            engine: the database.
+            worker: name of this process where several work on the jobs of one table: it writes only about running jobs
+                that it has claimed. Empty where no other process works.
+        """
+        super().__init__(engine)
+        self._worker = worker
 
     def insert(self, job: NewJob, limits: QueueLimits) -> JobRecord:
         """Add a queued job.
@@ -88,113 +87,59 @@ class JobTable:
             TooFrequent: see `insert`.
         """
         with writing(self._engine) as session:
-            row = _require(session, client, job)
+            row = require_row(session, client, job)
             if row.state not in (FAILED, CANCELLED):
                 raise WrongMoment(
                     f"This job is {row.state}; only a job that failed or was cancelled can be tried again.", "job"
                 )
             check_room(session, client, limits)
-            _queue_again(row)
+            queue_again(row)
             row.finished, row.error = None, None
             begin_anew(session, row)
             add_line(session, row, f"tried again: {reason}" if reason else "tried again")
             return make_record(row)
 
-    def read_log(self, client: str, job: str) -> list[dict[str, Any]]:
-        """Return what happened to a job, oldest first: `time` in seconds since 1970, and `text`.
-
-        Raises:
-            NoSuchJob: see `find`.
-        """
-        with reading(self._engine) as session:
-            return read_lines(session, _require(session, client, job).job)
-
-    def find(self, client: str, job: str) -> JobRecord:
-        """Return a job of this client.
-
-        Raises:
-            NoSuchJob: the client has none of this id, whoever else may have.
-        """
-        with reading(self._engine) as session:
-            return make_record(_require(session, client, job))
-
-    def get(self, job: str) -> JobRecord | None:
-        """Return any client's job."""
-        with reading(self._engine) as session:
-            row = _row(session, job)
-            return None if row is None else make_record(row)
-
-    def find_all(self, client: str, *, raster: str | None = None, only_active: bool = False) -> list[JobRecord]:
-        """Return the jobs of a client, latest first; `raster` None means all its rasters."""
-        query = select(JobRow).where(JobRow.client == client).order_by(JobRow.number.desc())
-        if raster is not None:
-            query = query.where(JobRow.raster == raster)
-        if only_active:
-            query = query.where(JobRow.state.in_(ACTIVE))
-        with reading(self._engine) as session:
-            return [make_record(row) for row in session.scalars(query)]
-
-    def active_ids(self) -> set[str]:
-        """Return the ids of all jobs that wait or run."""
-        with reading(self._engine) as session:
-            return set(session.scalars(select(JobRow.job).where(JobRow.state.in_(ACTIVE))))
-
-    def ids_with_files(self, oldest_s: float) -> set[str]:
-        """Return the ids of jobs whose files are needed: those that wait or run, and those worth another attempt.
-
-        Args:
-            oldest_s: seconds since 1970; what failed before that is not tried again any more.
-        """
-        failed_lately = (JobRow.state == FAILED) & (JobRow.finished > oldest_s)
-        with reading(self._engine) as session:
-            rows = session.execute(select(JobRow.job, JobRow.error).where(failed_lately)).all()
-            return {job for job, error in rows if is_worth_retrying(error)} | self.active_ids()
-
-    def counts(self) -> tuple[int, int]:
-        """Return how many jobs run and how many wait."""
-        query = select(JobRow.state, func.count()).where(JobRow.state.in_(ACTIVE)).group_by(JobRow.state)
-        with reading(self._engine) as session:
-            found = {row[0]: row[1] for row in session.execute(query)}
-        return found.get(RUNNING, 0), found.get(QUEUED, 0)
-
-    def begin_next(self, last_served: Mapping[str, int], kinds: Collection[str]) -> JobRecord | None:
-        """Take a job of the client whose turn it is, quick ones first, then the oldest, and call it running.
-
-        Args:
-            last_served: client id -> number that grows with each turn; who never had one comes first.
-            kinds: kinds of jobs that can be worked on.
-        """
-        condition = (JobRow.state == QUEUED) & JobRow.kind.in_(kinds)
-        is_slow = JobRow.kind.not_in(QUICK_KINDS)
-        oldest = select(JobRow.client, is_slow, func.min(JobRow.number)).where(condition)
+    def begin_next(self, kinds: Collection[str]) -> JobRecord | None:
+        """Take the next job, clients by turns, and call it running; see `choose_next`."""
         with writing(self._engine) as session:
-            candidates = session.execute(oldest.group_by(JobRow.client, is_slow)).all()
-            if not candidates:
+            row = choose_next(session, kinds)
+            if row is None:
                 return None
-            client = min(candidates, key=lambda item: (last_served.get(item[0], 0), item[2]))[0]
-            _, number = min((slow, number) for owner, slow, number in candidates if owner == client)
-            row = session.get_one(JobRow, number)
             row.state, row.started, row.attempts = RUNNING, time.time(), row.attempts + 1
             row.progress, row.step, row.eta_s = 0.0, "", None
+            if self._worker:
+                claim(session, row.job, self._worker)
             add_line(session, row, f"attempt {row.attempts} begins")
             return make_record(row)
+
+    def is_mine(self, job: str) -> bool:
+        """Tell whether this process may still work on a job that it has begun."""
+        with reading(self._engine) as session:
+            return self._find_running(session, job) is not None
+
+    def is_told_to_stop(self, job: str) -> bool:
+        """Tell whether a running job is to be cancelled by the worker that is at it."""
+        with reading(self._engine) as session:
+            found = find_claim(session, job)
+            return found is not None and found.is_cancelled
 
     def note_progress(
         self, job: str, progress: float, step: str, eta_s: float | None, *, is_new_step: bool = False
     ) -> None:
         """Write down how far a running job is; a new step becomes a line of its log."""
-        values = {"progress": progress, "step": step, "eta_s": eta_s}
         with writing(self._engine) as session:
-            session.execute(update(JobRow).where(JobRow.job == job, JobRow.state == RUNNING).values(**values))
-            row = _row(session, job) if is_new_step else None
+            row = self._find_running(session, job)
             if row is not None:
-                add_line(session, row, step)
+                row.progress, row.step, row.eta_s = progress, step, eta_s
+                if is_new_step:
+                    add_line(session, row, step)
 
     def finish(self, job: str, **values: Any) -> None:
         """Give a job its final `state` and whatever else belongs to it: `result` or `error`."""
         with writing(self._engine) as session:
-            row = _row(session, job)
+            row = self._find_running(session, job)
             if row is not None:
+                release(session, job)
                 row.finished, row.eta_s = time.time(), None
                 for name, value in values.items():
                     setattr(row, name, value)
@@ -203,63 +148,84 @@ class JobTable:
     def cancel_idle(self, job: str) -> None:
         """Cancel a job that no worker is at; one that has ended stays as it is."""
         with writing(self._engine) as session:
-            row = _row(session, job)
+            row = find_row(session, job)
             if row is not None and row.state in ACTIVE:
-                row.state, row.finished, row.eta_s = CANCELLED, time.time(), None
-                add_line(session, row, CANCELLED)
+                cancel_row(session, row)
+
+    def cancel_anywhere(self, job: str) -> bool:
+        """Cancel a job that no living worker is at, or tell its worker to; return whether it is over now."""
+        with writing(self._engine) as session:
+            row = find_row(session, job)
+            if row is None or row.state not in ACTIVE:
+                return False
+            is_idle = JobRow.number == row.number, (JobRow.state == QUEUED) | select_unclaimed(session)
+            if session.scalar(select(JobRow.number).where(*is_idle)) is not None:
+                cancel_row(session, row)
+                return True
+            found = find_claim(session, job)
+            if found is not None:
+                found.is_cancelled = True
+            return False
 
     def put_back(self, job: str) -> None:
         """Let a job that an orderly stop interrupted wait again; that attempt does not count."""
         with writing(self._engine) as session:
-            row = _row(session, job)
-            if row is not None:
-                _queue_again(row)
+            row = self._find_running(session, job)
+            if row is not None and not cancel_as_told(session, row):
+                release(session, job)
+                queue_again(row)
                 row.attempts -= 1
                 add_line(session, row, "the server is being stopped; waiting")
 
-    def recover(self, count_finished: Callable[[JobRecord], int]) -> None:
-        """Let the jobs wait again that an earlier process was working on, unless they get nowhere.
+    def let_go(self, job: str) -> None:
+        """Give up the claim on a running job, as the end of the process would; whoever recovers jobs finds it."""
+        with writing(self._engine) as session:
+            row = self._find_running(session, job)
+            if row is not None and not cancel_as_told(session, row):
+                release(session, job)
+
+    def recover(self, count_finished: Callable[[JobRecord], int], *, only_unclaimed: bool = False) -> int:
+        """Let the jobs wait again that another process was working on, unless they get nowhere.
 
         Args:
             count_finished: tells how many parts of a job need not be done again.
+            only_unclaimed: leave those alone that a living worker has claimed.
+
+        Returns:
+            How many jobs wait again.
         """
+
+        def find_lost(session: Session) -> list[JobRow]:
+            query = select(JobRow).where(JobRow.state == RUNNING)
+            return list(session.scalars(query.where(select_unclaimed(session)) if only_unclaimed else query))
+
         with reading(self._engine) as session:
-            running = [make_record(row) for row in session.scalars(select(JobRow).where(JobRow.state == RUNNING))]
-        n_finished = {record.job: count_finished(record) for record in running}
+            lost = [make_record(row) for row in find_lost(session)]
+        if not lost:
+            return 0
+        n_finished = {record.job: count_finished(record) for record in lost}
+        n_waiting = 0
         with writing(self._engine) as session:
-            for row in session.scalars(select(JobRow).where(JobRow.job.in_(n_finished))):
-                n_futile = count_interruption(session, row, n_finished[row.job])
-                if n_futile >= MAX_FUTILE_ATTEMPTS:
-                    row.state, row.error, row.finished, row.eta_s = FAILED, INTERRUPTED_TOO_OFTEN, time.time(), None
-                    add_line(session, row, f"failed: {INTERRUPTED_TOO_OFTEN['message']}")
-                else:
-                    _queue_again(row)
-                    add_line(session, row, f"the server stopped; {n_finished[row.job]} parts are finished, waiting")
+            for row in find_lost(session):
+                if row.job in n_finished:
+                    n_waiting += recover_row(session, row, n_finished[row.job])
+        return n_waiting
 
     def forget(self, client: str) -> None:
         """Remove the jobs of a client that is no more."""
         with writing(self._engine) as session:
             session.execute(delete(JobRow).where(JobRow.client == client))
+            session.execute(delete(TurnRow).where(TurnRow.client == client))
 
-
-def is_worth_retrying(error: Mapping[str, Any] | None) -> bool:
-    """Tell whether a job that failed like this may succeed as it is."""
-    return error is not None and error["code"] in RETRIED_CODES
-
-
-def _require(session: Session, client: str, job: str) -> JobRow:
-    row = _row(session, job)
-    if row is None or row.client != client:
-        raise NoSuchJob(f'No job of yours has the id "{job[:80]}". See GET /jobs for the ids of your jobs.')
-    return row
-
-
-def _row(session: Session, job: str) -> JobRow | None:
-    return session.scalars(select(JobRow).where(JobRow.job == job)).one_or_none()
-
-
-def _queue_again(row: JobRow) -> None:
-    row.state, row.started, row.progress, row.step, row.eta_s = QUEUED, None, 0.0, "", None
+    def _find_running(self, session: Session, job: str) -> JobRow | None:
+        """Return a running job, None where it is not or another worker has claimed it meanwhile."""
+        row = find_row(session, job)
+        if row is None or row.state != RUNNING:
+            return None
+        if not self._worker:
+            return row
+        found = find_claim(session, job)
+        return row if found is not None and found.worker == self._worker else None
 
 
 def _drop_oldest_finished(session: Session, client: str) -> None:

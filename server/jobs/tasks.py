@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,8 +20,8 @@ from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.many_prompts.answering import ManyPromptsRequest, ManyPromptsResult
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.similar.searching import SimilarRequest, SimilarResult
-from server.segmentation.whole_raster.kept_files import count_kept
 from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult
+from server.segmentation.whole_raster.shared_look import SharedLook
 
 Report = Callable[[float, str], None]
 
@@ -33,6 +33,12 @@ class Segmenter(Protocol):
         self, source: Path, folder: Path, request: SegmentRequest, report: Report, kept: Path | None = None
     ) -> SegmentResult:
         """Find all objects and return the summary of the result; finished windows go into `kept`, for a restart."""
+        ...
+
+    def open_look(
+        self, source: Path, request: SegmentRequest, kept: Path, check: Callable[[], None], work: str | None = None
+    ) -> AbstractContextManager[SharedLook | None]:
+        """Give the first look of `segment`, for several processes; None where this one would call it not `work`."""
         ...
 
     def segment_class(
@@ -54,56 +60,6 @@ class Segmenter(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class SegmentTask:
-    """Segment one raster of a client.
-
-    Attributes:
-        find_source: (client id, raster id) -> the raster's file, the latest state of its side files included.
-        publish: (client id, raster id, folder, summary) -> puts the finished folder in place of the older result.
-        segmenter: the engine.
-    """
-
-    find_source: Callable[[str, str], Path]
-    publish: Callable[[str, str, Path, dict[str, Any]], None]
-    segmenter: Segmenter
-
-    def __call__(self, record: JobRecord, report: Report) -> dict[str, Any]:
-        """Run the job; nothing half-done stays behind but finished windows, until `discard`.
-
-        Raises:
-            NoSuchRaster: the raster was deleted meanwhile.
-            Cancelled: the client cancelled the job.
-        """
-        raster_id = record.request["raster_id"]
-        source = self.find_source(record.client, raster_id)
-        with job_folder(source, record.job) as folder:
-            result = self._segment(source, folder, record, report)
-            summary = {**asdict(result), "job": record.job, "raster": record.raster, **describe_run(record.request)}
-            self.publish(record.client, raster_id, folder, summary)
-        return summary
-
-    def _segment(self, source: Path, folder: Path, record: JobRecord, report: Report) -> SegmentResult:
-        request = record.request
-        kept = _kept_folder(source, record.job)
-        if request.get("mode") == "class":
-            return self.segmenter.segment_class(source, folder, read_class_request(request), report, kept)
-        return self.segmenter.segment(source, folder, read_request(request), report, kept)
-
-    def count_finished(self, record: JobRecord) -> int:
-        """Return how many windows an interrupted job has finished; the next attempt does not look at them again."""
-        return count_kept(_kept_folder(self.find_source(record.client, record.request["raster_id"]), record.job))
-
-    def discard(self, record: JobRecord) -> None:
-        """Remove the finished windows of a job that is over.
-
-        Raises:
-            NoSuchRaster: the raster was deleted meanwhile, and they with it.
-        """
-        source = self.find_source(record.client, record.request["raster_id"])
-        shutil.rmtree(_kept_folder(source, record.job), ignore_errors=True)
-
-
 @contextmanager
 def job_folder(source: Path, job: str) -> Iterator[Path]:
     """Give a job a folder beside its raster, from which the result is published; nothing else of it stays.
@@ -114,7 +70,7 @@ def job_folder(source: Path, job: str) -> Iterator[Path]:
     """
     prefix = f"job-{job}-"
     for left_over in source.parent.glob(f"{prefix}*"):
-        if left_over != _kept_folder(source, job):
+        if left_over != kept_folder(source, job):
             shutil.rmtree(left_over, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=source.parent))
     try:
@@ -123,7 +79,7 @@ def job_folder(source: Path, job: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _kept_folder(source: Path, job: str) -> Path:
+def kept_folder(source: Path, job: str) -> Path:
     """Return where a job keeps its finished windows; `server.cleaning` knows the folders of jobs by their names."""
     return source.parent / f"job-{job}-windows"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +13,14 @@ from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from server.observability.hits import Hits
 from server.observability.machine import GpuReader, read_disk, read_memory
 
 PREFIX = "segment_anything_rs"
+# Names the folder where processes of one host count together; the library looks for it when it is imported.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 JOB_BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0)
 # The operator page's quantiles are of the latest requests, which is what "how is it now" means.
@@ -99,8 +103,13 @@ class Measures:
             self._job_seconds.labels(kind, outcome).observe(perf_counter() - started)
 
     def to_text(self) -> bytes:
-        """Return all figures in Prometheus' text format, version 0.0.4."""
-        return bytes(generate_latest(self.registry))
+        """Return all figures in Prometheus' text format, version 0.0.4; counts are those of all processes of a host."""
+        if SHARED_FOLDER not in os.environ:
+            return bytes(generate_latest(self.registry))
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        registry.register(StateCollector(self))
+        return bytes(generate_latest(registry))
 
 
 class StateCollector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 
 from flask import Flask, Response, g, request
+from werkzeug.exceptions import LengthRequired
 
 from server.clients.sessions import Client
 from server.errors import NotHuman
@@ -48,6 +49,7 @@ HEADERS = {
 
 def register_guards(app: Flask) -> None:
     """Identify the client before each request; set the cookie and security headers after it."""
+    app.before_request(_require_length)
     app.before_request(_identify)
     app.after_request(_finish)
 
@@ -65,6 +67,15 @@ def renew_client() -> None:
     clients.mark_human(new.id)
     clients.delete(old.id)
     g.client = g.cookie_client = clients.find(new.id) or new
+
+
+def _require_length() -> None:
+    """Refuse a body whose size is not told, because limits and quotas are checked before it is read.
+
+    Waitress measures such a body before anybody sees it; servers that do not leave it to the application.
+    """
+    if request.content_length is None and "Transfer-Encoding" in request.headers:
+        raise LengthRequired("The size of the body is not told; send it with Content-Length, not in chunks.")
 
 
 def _identify() -> None:

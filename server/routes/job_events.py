@@ -11,7 +11,7 @@ from threading import BoundedSemaphore
 from flask import Blueprint, Response, request
 
 from server.errors import TooFrequent
-from server.jobs.queue import LocalQueue
+from server.jobs.job_queue import JobQueue
 from server.jobs.records import JobRecord
 from server.routes.documentation import Operation, documented
 from server.routes.guards import current_client
@@ -75,7 +75,7 @@ def release(slots: tuple[BoundedSemaphore, ...]) -> None:
         slot.release()
 
 
-def follow(queue: LocalQueue, record: JobRecord, seen: str) -> Iterator[str]:
+def follow(queue: JobQueue, record: JobRecord, seen: str) -> Iterator[str]:
     """Yield the events of a job until it ends, the server stops, or the stream has lasted long enough.
 
     Args:

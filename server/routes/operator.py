@@ -9,6 +9,7 @@ from flask import Blueprint, Response, render_template, request
 
 from server import __version__
 from server.jobs.records import JobRecord
+from server.jobs.workers import WorkerRecord
 from server.observability.context import shorten_id
 from server.observability.machine import read_disk, read_memory
 from server.routes.documentation import Operation, documented
@@ -49,6 +50,7 @@ def _collect(here: Services) -> dict[str, Any]:
         "answer_s": {name: measures.recent_quantile_s(share) for name, share in SHOWN_SHARES.items()},
         "n_clients": operator.usage.count_clients(),
         "clients": _list_clients(here),
+        "workers": [_describe_worker(record) for record in operator.workers.find_all()],
         "jobs": [_describe_job(record) for record in operator.jobs.latest(N_JOBS)],
         "format_bytes": format_bytes,
     }
@@ -80,6 +82,17 @@ def _describe_job(record: JobRecord) -> dict[str, Any]:
         "created": _format_time(record.created),
         "seconds": None if record.started is None else round(max(0.0, end - record.started), 1),
         "error": None if record.error is None else record.error.get("message"),
+    }
+
+
+def _describe_worker(record: WorkerRecord) -> dict[str, Any]:
+    return {
+        "name": record.worker,
+        "host": record.host,
+        "device": record.device,
+        "unseen_s": round(record.unseen_s),
+        "is_alive": record.is_alive,
+        "job": shorten_id(record.doing) if record.doing else "",
     }
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from flask import Flask
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
+from limits.errors import ConfigurationError
 
+from server.errors import BadParameter
 from server.routes import (
     annotation_files,
     annotation_layers,
@@ -81,16 +83,24 @@ COSTLY = frozenset(
 TAKING_IN = COSTLY | {"uploads.upload_cfg"}
 OPERATORS = frozenset({"metrics.metrics", "operator.operator_page"})
 TILES = frozenset({"tiles.tile", "tiles.mask_tile"})
+# A server that does not answer at once must not hold up every request.
+STORAGE_OPTIONS: dict[str, Any] = {"socket_connect_timeout": 0.5, "socket_timeout": 0.5}
+STORAGE_PREFIX = "segment-anything-rs"
 UNLIMITED = frozenset({"health.health", "pages.index", "pages.asset", "pages.icon", "human_check.static"})
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Requests one address may make, as in "60 per minute"."""
+    """Requests one address may make, as in "60 per minute".
+
+    Attributes:
+        storage: URL of the Redis server that counts them for all processes; empty for this process's memory.
+    """
 
     costly: str
     interactive: str
     tiles: str
+    storage: str = ""
 
 
 def register_routes(app: Flask, rates: Rates) -> None:
@@ -100,12 +110,38 @@ def register_routes(app: Flask, rates: Rates) -> None:
     register_error_answers(app)
     for module in MODULES:
         app.register_blueprint(module.blueprint)
-    limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=False)
+    limiter = _make_limiter(app, rates.storage)
     for endpoint, view in app.view_functions.items():
         if endpoint not in UNLIMITED:
             rate, scope = _rate_of(endpoint, rates)
             limited: Any = limiter.shared_limit(rate, scope=scope)(view)
             app.view_functions[endpoint] = limited
+
+
+def _make_limiter(app: Flask, storage: str) -> Limiter:
+    """Return a limiter; without its Redis server it counts in this process's memory until that is back, and says so.
+
+    Raises:
+        BadParameter: Redis is asked for, but its client is not installed.
+    """
+    if not storage:
+        return Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=False)
+    try:
+        return Limiter(
+            get_remote_address,
+            app=app,
+            storage_uri=storage,
+            storage_options=STORAGE_OPTIONS,
+            in_memory_fallback_enabled=True,
+            key_prefix=STORAGE_PREFIX,
+            headers_enabled=False,
+        )
+    except ConfigurationError as error:
+        raise BadParameter(
+            'The setting "limits_storage" names Redis, but its client is not installed. '
+            "Run: pip install -r requirements-cluster.txt",
+            "limits_storage",
+        ) from error
 
 
 def _rate_of(endpoint: str, rates: Rates) -> tuple[str, str]:

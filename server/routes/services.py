@@ -17,9 +17,10 @@ from server.clients.human_check import HumanCheck
 from server.clients.rasters import RasterStore
 from server.clients.sessions import ClientStore
 from server.clients.usage import UsageReader
+from server.jobs.job_queue import JobQueue
 from server.jobs.overview import JobOverview
-from server.jobs.queue import LocalQueue
 from server.jobs.sharing import ShareStore
+from server.jobs.workers import WorkerTable
 from server.observability.draining import Drain
 from server.observability.measures import Measures
 from server.segmentation.prompting.answering import PromptAnswer, PromptRequest
@@ -63,6 +64,7 @@ class Operator:
     metrics_from_loopback: bool
     usage: UsageReader
     jobs: JobOverview
+    workers: WorkerTable
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Services:
     rasters: RasterStore
     annotations: AnnotationStore
     datasets: DatasetStore
-    queue: LocalQueue
+    queue: JobQueue
     upload_limits: UploadLimits
     segment_wait_s: float
     waiting_slots: BoundedSemaphore

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from server.observability.hits import Hits
+from server.rasters.windows import PatchReader
 from server.segmentation.batch_prompts.prompts import BatchNetwork
 from server.segmentation.class_mode.looking import ClassNetwork
 from server.segmentation.class_mode.segmenting import ClassRequest, segment_class
@@ -15,14 +17,16 @@ from server.segmentation.model_store import ModelStore
 from server.segmentation.networks.checkpoints import find_checkpoint
 from server.segmentation.progress import Report
 from server.segmentation.prompting.answering import PromptAnswer, PromptMemory, PromptRequest, answer_prompts
-from server.segmentation.prompting.earlier_masks import EarlierMasks
+from server.segmentation.prompting.earlier_masks import EarlierMasks, MaskMemory
 from server.segmentation.prompting.patches import PatchCache
 from server.segmentation.prompting.rated_masks import PromptedNetwork
 from server.segmentation.similar.searching import FeatureNetwork, SimilarRequest, SimilarResult, find_similar
 from server.segmentation.whole_raster.fingerprint import fingerprint_work
 from server.segmentation.whole_raster.finished_windows import FinishedWindows
 from server.segmentation.whole_raster.kept_files import KeptFiles
-from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, segment_raster
+from server.segmentation.whole_raster.looking import Viewer
+from server.segmentation.whole_raster.segmenting import SegmentRequest, SegmentResult, read_ground, segment_raster
+from server.segmentation.whole_raster.shared_look import SharedLook
 
 # A mask takes about three thousand bytes, so this is enough for thousands of clicks of many people.
 EARLIER_MASKS_BYTES = 64 * 2**20
@@ -41,6 +45,10 @@ class SegmentationEngine:
         self._precision = precision
         self._store = ModelStore(folder, device, embedding_cache_bytes, precision)
         self._memory = PromptMemory(EarlierMasks(EARLIER_MASKS_BYTES), PatchCache(PATCHES_BYTES))
+
+    def keep_masks_in(self, masks: MaskMemory) -> None:
+        """Keep masks for later clicks there and not in this process; call it before the first prompt."""
+        self._memory = replace(self._memory, masks=masks)
 
     def cache_hits(self) -> dict[str, Hits]:
         """Return how often each cache had the answer: encoder outputs, and patches that were looked at."""
@@ -65,10 +73,38 @@ class SegmentationEngine:
         finished = None if kept is None else FinishedWindows(self._open_kept(kept, source, request))
         return segment_raster(source, folder, request, self._store.make_generator, report, finished)
 
+    @contextmanager
+    def open_look(
+        self, source: Path, request: SegmentRequest, kept: Path, check: Callable[[], None], work: str | None = None
+    ) -> Iterator[SharedLook | None]:
+        """Give the first look at `source`, which `segment` with the same `kept` need not do again.
+
+        Args:
+            source: the raster.
+            request: what to segment and how.
+            kept: folder of finished windows.
+            check: called while the network is loaded and often while it looks; may raise to stop that.
+            work: what the process that has opened `kept` calls the look; None means that it is this one. Where this
+                process would call it otherwise, because its device, precision or version differs, it gets None.
+        """
+        fingerprint = self._fingerprint(source, request)
+        if work not in (None, fingerprint):
+            yield None
+            return
+        finished = FinishedWindows(KeptFiles(kept, fingerprint, joins=work is not None))
+        ground = read_ground(source, request.window, request.resolution_m, request.area)
+        generator = self._store.make_generator(request.checkpoint, request.settings, check)
+        with PatchReader(source, request.band_indexes) as reader:
+            viewer = Viewer(reader, generator, ground.region, ground.pixel_step, ground.area, finished)
+            yield SharedLook(viewer, finished, fingerprint)
+
     def _open_kept(self, folder: Path, source: Path, request: SegmentRequest | ClassRequest) -> KeptFiles:
+        return KeptFiles(folder, self._fingerprint(source, request))
+
+    def _fingerprint(self, source: Path, request: SegmentRequest | ClassRequest) -> str:
         weights = find_checkpoint(self._folder, request.checkpoint)
         computing = f"{self.device_name()} {self._precision}"
-        return KeptFiles(folder, fingerprint_work(source, asdict(request), weights, computing))
+        return fingerprint_work(source, asdict(request), weights, computing)
 
     def segment_class(
         self, source: Path, folder: Path, request: ClassRequest, report: Report, kept: Path | None = None

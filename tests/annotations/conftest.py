@@ -37,8 +37,8 @@ def client(clients: ClientStore) -> Client:
 
 
 @pytest.fixture
-def rasters(engine: Engine) -> RasterStore:
-    return RasterStore(engine, client_quota_bytes=1_000_000)
+def rasters(engine: Engine, base: Path) -> RasterStore:
+    return RasterStore(engine, base, client_quota_bytes=1_000_000)
 
 
 @pytest.fixture

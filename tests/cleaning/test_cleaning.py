@@ -28,7 +28,7 @@ class Service:
         self.cache = cache_folder
         self.engine = open_database(cache_folder / "service.sqlite")
         self.clients = ClientStore(self.engine, cache_folder)
-        self.rasters = RasterStore(self.engine, client_quota_bytes=10**6)
+        self.rasters = RasterStore(self.engine, cache_folder, client_quota_bytes=10**6)
         self.queue = LocalQueue(self.engine, {"work": self.work})
         self.running, self.released = threading.Event(), threading.Event()
         self.cleaning = CleaningThreads(self.clients, self.queue, cache_folder, LIFETIMES, interval_s=0.05)

@@ -46,8 +46,8 @@ def client(clients: ClientStore) -> Client:
 
 
 @pytest.fixture
-def rasters(engine: Engine) -> RasterStore:
-    return RasterStore(engine, client_quota_bytes=10_000)
+def rasters(engine: Engine, tmp_path: Path) -> RasterStore:
+    return RasterStore(engine, tmp_path / "cache", client_quota_bytes=10_000)
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ def test_rasters_survive_a_restart_in_a_folder_that_was_moved(rasters, client, c
     engine.dispose()
     shutil.move(tmp_path / "cache", tmp_path / "moved")
     again = open_database(tmp_path / "moved" / "service.sqlite")
-    entry = RasterStore(again, client_quota_bytes=1).get(client.id, rasters_id(again))
+    entry = RasterStore(again, tmp_path / "moved", client_quota_bytes=1).get(client.id, rasters_id(again))
     again.dispose()
     assert entry.source.read_bytes() == b"12"
     assert entry.source.is_relative_to(tmp_path / "moved")

@@ -87,7 +87,7 @@ def test_deleting_removes_files_and_rows(clients, client, rasters, stage, engine
     assert list((tmp_path / "cache" / "trash").iterdir()) == []
     assert clients.find(client.id) is None
     with pytest.raises(NoSuchRaster):
-        RasterStore(engine, client_quota_bytes=1).get(client.id, entry.id)
+        RasterStore(engine, tmp_path / "cache", client_quota_bytes=1).get(client.id, entry.id)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM pending_side_files").scalar() == 0
     assert not clients.delete(client.id)

@@ -53,7 +53,7 @@ def make_queue(engine: Engine, task: HeldTask) -> Iterator[Callable[..., LocalQu
     """Return a maker of queues that are stopped after the test."""
     made = []
 
-    def make(**options: int) -> LocalQueue:
+    def make(**options: Any) -> LocalQueue:
         made.append(LocalQueue(engine, {"work": task}, **options))
         return made[-1]
 

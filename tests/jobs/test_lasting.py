@@ -10,6 +10,7 @@ import pytest
 
 from server.errors import BadParameter, NoSuchJob, TooFrequent, WrongMoment
 from server.jobs.execution import ResumableTask
+from server.jobs.limits import QueueLimits
 from server.jobs.queue import LocalQueue
 from server.jobs.records import JobRecord
 from server.jobs.table import JobTable
@@ -132,17 +133,17 @@ def test_only_what_failed_or_was_cancelled_is_tried_again(queue, submit):
 def test_a_job_given_up_gets_its_attempts_back(engine, queue, submit):
     record, table = submit(queue), JobTable(engine)
     for _ in range(5):
-        table.begin_next({}, ["work"])
+        table.begin_next(["work"])
         table.recover(lambda _: 0)
     assert table.get(record.job).state == "failed"
     queue.retry("anna", record.job)
-    table.begin_next({}, ["work"])
+    table.begin_next(["work"])
     table.recover(lambda _: 0)
     assert table.get(record.job).state == "queued"
 
 
 def test_all_waiting_jobs_together_are_bounded(engine, keeping, submit):
-    queue = LocalQueue(engine, {"work": keeping}, max_waiting=2)
+    queue = LocalQueue(engine, {"work": keeping}, limits=QueueLimits(20, 2))
     first = submit(queue, "anna")
     submit(queue, "bert")
     with pytest.raises(TooFrequent, match="of all visitors"):
@@ -159,9 +160,9 @@ def test_quick_jobs_come_before_the_whole_rasters_of_their_client(engine, queue,
     quick = queue.submit("prompts", client="anna", raster="a.tif", request={})
     table = JobTable(engine)
     kinds = ["work", "prompts"]
-    assert table.begin_next({}, kinds).job == quick.job
-    assert table.begin_next({"anna": 1}, kinds).job == of_another.job
-    assert table.begin_next({"anna": 1, "bert": 2}, kinds).job == slow.job
+    assert table.begin_next(kinds).job == quick.job
+    assert table.begin_next(kinds).job == of_another.job
+    assert table.begin_next(kinds).job == slow.job
 
 
 def test_the_log_tells_stages_and_is_bounded(queue, keeping, submit, monkeypatch):

@@ -111,7 +111,7 @@ def test_several_workers_share_the_jobs(make_queue, task, submit):
 
 
 def test_the_number_of_jobs_per_client_is_bounded(make_queue, submit):
-    queue = make_queue(max_queued_per_client=2)
+    queue = make_queue(limits=QueueLimits(2, 1000))
     first = submit(queue)
     submit(queue)
     with pytest.raises(TooFrequent) as refused:
@@ -217,7 +217,7 @@ def test_a_job_that_takes_the_process_down_again_and_again_is_given_up(engine, m
     record = submit(queue)
     table = JobTable(engine)
     for attempts in (1, 2, 3, 4, 5):
-        begun = table.begin_next({}, ["work"])
+        begun = table.begin_next(["work"])
         assert begun.attempts == attempts
         if attempts < 5:
             table.recover(lambda _: 0)
@@ -232,7 +232,7 @@ def test_a_job_that_gets_further_each_time_is_never_given_up(engine, submit, mak
     record = submit(make_queue())
     table = JobTable(engine)
     for n_finished in (1, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 4, 4):
-        assert table.begin_next({}, ["work"]).job == record.job
+        assert table.begin_next(["work"]).job == record.job
         table.recover(lambda _, n=n_finished: n)
     failed = table.get(record.job)
     assert (failed.state, failed.attempts) == ("failed", 13)
@@ -311,7 +311,7 @@ def test_progress_is_noted_four_times_a_second_at_most(engine):
         assert (seen.step, seen.eta_s) == (notes[-1][2], notes[-1][3])
         return {}
 
-    Attempt(table.begin_next({}, ["work"]), table, clock=lambda: now[0]).run(work)
+    Attempt(table.begin_next(["work"]), table, clock=lambda: now[0]).run(work)
     assert 7 <= len(notes) <= 9
     assert notes[4][3] == pytest.approx(2.0 - notes[4][0], abs=0.11)
     assert notes[-1][1] < 1

@@ -6,6 +6,8 @@ import dataclasses
 
 import pytest
 
+from server.database import open_database
+from server.jobs.workers import WorkerTable
 from server.routes.operator import format_bytes
 from tests.routes.support import upload, with_token
 
@@ -41,6 +43,20 @@ def test_jobs_and_clients_are_shown_with_short_ids(watched, make_raster, fake_en
     assert "secret detail" not in text
     assert "Something went wrong" in text
     assert "Known clients: 2" in text
+
+
+def test_workers_are_shown_where_there_are_any(watched, settings):
+    visitor = watched.test_client()
+    assert "Workers" not in visitor.get("/operator", headers=OPERATOR).get_data(as_text=True)
+    database = open_database(settings.cache_folder / "service.sqlite")
+    workers = WorkerTable(database)
+    workers.renew("gpu1-7-ab", host="gpu1", device="cuda", lease_s=60.0, doing="0123456789abcdef")
+    workers.renew("gpu2-8-cd", host="gpu2", device="cpu", lease_s=0.0, doing="of the dead")
+    database.dispose()
+    text = visitor.get("/operator", headers=OPERATOR).get_data(as_text=True)
+    for shown in ("Workers", "gpu1-7-ab", "cuda", "…89abcdef", "gpu2-8-cd", "gone"):
+        assert shown in text
+    assert "0123456789abcdef" not in text
 
 
 def test_it_speaks_chinese(watched):

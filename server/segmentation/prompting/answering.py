@@ -9,7 +9,7 @@ from pathlib import Path
 from server.rasters.opening import open_raster
 from server.rasters.windows import PixelWindow
 from server.segmentation.prompting.drawing import DrawnMask, draw_mask
-from server.segmentation.prompting.earlier_masks import EarlierMasks, Owner
+from server.segmentation.prompting.earlier_masks import MaskMemory, Owner
 from server.segmentation.prompting.looks import Looks
 from server.segmentation.prompting.patches import LookReader, PatchCache
 from server.segmentation.prompting.prompts import GivenPrompts, read_prompts
@@ -85,7 +85,7 @@ class PromptMemory:
         patches: for the next click at the same place.
     """
 
-    masks: EarlierMasks
+    masks: MaskMemory
     patches: PatchCache
 
 
@@ -120,7 +120,7 @@ def answer_prompts(
 
 
 def _describe(
-    found: FoundMask, drawn: DrawnMask, placement: Placement, owner: Owner, earlier: EarlierMasks | None
+    found: FoundMask, drawn: DrawnMask, placement: Placement, owner: Owner, earlier: MaskMemory | None
 ) -> PromptedMask:
     outline = outline_mask(drawn.mask, drawn.corner_xy, drawn.scale_xy)
     area_px, area_m2 = round(outline.area), placement.measure_m2(outline)

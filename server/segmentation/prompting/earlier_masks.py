@@ -9,7 +9,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -74,14 +74,23 @@ class _Kept:
     seen: SeenLogits  # without its logits
 
     def unpack(self) -> SeenLogits:
-        steps = np.frombuffer(zlib.decompress(self.packed), dtype=np.int8)
-        side = math.isqrt(len(steps))
-        logits = steps.reshape(side, side).astype(np.float32) * np.float32(LOGIT_STEP)
-        return dataclasses.replace(self.seen, logits=logits)
+        return dataclasses.replace(self.seen, logits=unpack_logits(self.packed))
+
+
+class MaskMemory(Protocol):
+    """Where masks wait for the next click."""
+
+    def keep(self, owner: Owner, seen: SeenLogits) -> str:
+        """Keep a mask for its owner and return its id, which cannot be guessed."""
+        ...
+
+    def find(self, owner: Owner, mask_id: str) -> SeenLogits:
+        """Return the mask of that id; see `refuse_unknown` for what is raised where there is none."""
+        ...
 
 
 class EarlierMasks:
-    """Masks by id, the least recently used first out, bounded in bytes; safe to share by threads."""
+    """Masks by id in this process, the least recently used first out, bounded in bytes; safe to share by threads."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -98,10 +107,9 @@ class EarlierMasks:
 
     def keep(self, owner: Owner, seen: SeenLogits) -> str:
         """Keep a mask for its owner and return its id, which cannot be guessed."""
-        steps = np.round(seen.logits / LOGIT_STEP).clip(-128, 127).astype(np.int8)
         without = dataclasses.replace(seen, logits=np.zeros((0, 0), dtype=np.float32))
-        kept = _Kept(owner, zlib.compress(steps.tobytes(), level=1), without)
-        mask_id = secrets.token_hex(12)
+        kept = _Kept(owner, pack_logits(seen.logits), without)
+        mask_id = make_mask_id()
         with self._lock:
             self._clients.setdefault(owner.client, OrderedDict())[mask_id] = kept
             self._clients.move_to_end(owner.client)
@@ -124,11 +132,7 @@ class EarlierMasks:
                 self._clients.move_to_end(owner.client)
                 self._clients[owner.client].move_to_end(mask_id)
                 return kept.unpack()
-        raise BadParameter(
-            f'There is no earlier mask "{mask_id[:40]}" of this raster and checkpoint: it was not given to you, or it '
-            'has been forgotten since. Leave "previous" out and send all points again.',
-            "previous",
-        )
+        raise refuse_unknown(mask_id)
 
     def _drop_oldest(self, client: str) -> None:
         masks = self._clients[client]
@@ -136,3 +140,30 @@ class EarlierMasks:
         self._n_bytes[client] -= len(dropped.packed)
         if not masks:
             del self._clients[client], self._n_bytes[client]
+
+
+def make_mask_id() -> str:
+    """Return an id that cannot be guessed."""
+    return secrets.token_hex(12)
+
+
+def pack_logits(logits: Logits) -> bytes:
+    """Return float32 (S, S) logits as a few thousand bytes, rounded to `LOGIT_STEP`."""
+    steps = np.round(logits / LOGIT_STEP).clip(-128, 127).astype(np.int8)
+    return zlib.compress(steps.tobytes(), level=1)
+
+
+def unpack_logits(packed: bytes) -> Logits:
+    """Return the logits of `pack_logits`, float32 (S, S)."""
+    steps = np.frombuffer(zlib.decompress(packed), dtype=np.int8)
+    side = math.isqrt(len(steps))
+    return steps.reshape(side, side).astype(np.float32) * np.float32(LOGIT_STEP)
+
+
+def refuse_unknown(mask_id: str) -> BadParameter:
+    """Return the error for an id that its sender has no mask of; `field` is "previous"."""
+    return BadParameter(
+        f'There is no earlier mask "{mask_id[:40]}" of this raster and checkpoint: it was not given to you, or it '
+        'has been forgotten since. Leave "previous" out and send all points again.',
+        "previous",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,15 @@ class FinishedWindows:
     def has(self, window: PixelWindow) -> bool:
         """Tell whether all objects of a window were found before."""
         return self._files.has(_name(window, None, None))
+
+    def find_undone(self, windows: Sequence[PixelWindow]) -> list[int]:
+        """Return the positions in `windows` of those whose objects nobody has found yet.
+
+        Raises:
+            FileNotFoundError: the task is over, and its files were removed.
+        """
+        names = self._files.list_names()
+        return [number for number, window in enumerate(windows) if _name(window, None, None) not in names]
 
     def find(self, window: PixelWindow, find: Find) -> list[Piece] | None:
         """Return all objects of a window, None where it holds no data; `find` asks the network for them."""

@@ -15,20 +15,37 @@ ENDING = ".kept"
 
 
 class KeptFiles:
-    """The files of one task in the folder of a job."""
+    """The files of one task in the folder of a job.
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Open the files of a task; those of any other are removed, because nobody will ask for them again.
+    Attributes:
+        fingerprint: differs wherever the raster, the request or the network does.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, *, joins: bool = False) -> None:
+        """Open the files of a task.
 
         Args:
             folder: of the job; made where it is absent.
-            fingerprint: differs wherever the raster, the request or the network does.
+            fingerprint: of the task; files of any other are removed, because nobody will ask for them again.
+            joins: another process has opened them and is at work: nothing is made or removed.
         """
+        self.fingerprint = fingerprint
         self._folder = folder / fingerprint
+        if joins:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         for other in folder.iterdir():
             if other != self._folder:
                 shutil.rmtree(other, ignore_errors=True)
+
+    def list_names(self) -> set[str]:
+        """Return the names of all files that are there.
+
+        Raises:
+            FileNotFoundError: the task is over, and they were removed.
+        """
+        with os.scandir(self._folder) as entries:
+            return {entry.name.removesuffix(ENDING) for entry in entries if entry.name.endswith(ENDING)}
 
     def has(self, name: str) -> bool:
         """Tell whether a file is there."""
@@ -44,7 +61,11 @@ class KeptFiles:
         return content if stored[:N_HEAD_BYTES] == _head(content) else None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, which appears at once, in place of an older one."""
+        """Write a file, which appears at once, in place of an older one.
+
+        Raises:
+            FileNotFoundError: the task is over, and its files were removed.
+        """
         draft = self._folder / f"{name}.{secrets.token_hex(4)}"
         draft.write_bytes(_head(content) + content)
         os.replace(draft, self._path(name))  # noqa: PTH105 - atomic on every system, Path.rename is not on Windows
