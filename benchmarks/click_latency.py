@@ -21,7 +21,6 @@ from typing import Any
 import cv2
 import numpy as np
 import rasterio
-import torch
 from flask import Flask
 from flask.testing import FlaskClient
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from rasterio.windows import Window
 from server.app import create_app, find_background
 from server.routes.guards import COOKIE
 from server.routes.services import EXTENSION, Services
+from server.segmentation.networks.spinning import spin_briefly
 from server.settings import REPOSITORY, make_settings
 from server.training.scenes import generate_scene
 
@@ -52,6 +52,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--clicks", type=int, default=40, help="places one person clicks on, at most 59")
     parser.add_argument("--rounds", type=int, default=10, help="times that ten people click at once, at most --clicks")
     chosen = parser.parse_args(arguments)
+    spin_briefly()
+    import torch  # after the line above, as in the service
+
     with tempfile.TemporaryDirectory() as name:
         app = make_app(Path(name))
         try:

@@ -17,12 +17,14 @@ from server.rasters.colours import colours_of
 from server.rasters.opening import open_raster
 from server.rasters.reading import read_palette
 from server.rasters.reduced import open_reduced
+from server.rasters.remembered import remembered
 from server.rasters.sampling import sample_shape
 from server.rasters.stretch import StretchMode, draw_bands, read_stretch
 
 CHANNEL_FIELDS = ("r", "g", "b")
 
 
+@remembered
 def default_band_indexes(path: Path) -> tuple[int, int, int]:
     """Return the bands to show as red, green and blue when nobody chose.
 

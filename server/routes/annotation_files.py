@@ -11,7 +11,6 @@ from server.annotations.edits import LayerEdit
 from server.annotations.promotion import read_automatic_objects
 from server.clients.rasters import RasterEntry
 from server.errors import BadParameter, WrongMoment
-from server.rasters.opening import open_raster
 from server.routes.annotation_bodies import AnnotationDownloadQuery, ImportQuery, PromoteBody
 from server.routes.annotation_layers import LAYER, answer_layer, place
 from server.routes.annotation_prompts import submit_prompts
@@ -26,7 +25,7 @@ from server.routes.uploads import staged_files
 from server.segmentation.many_prompts.placed import GivenPrompt, place_prompts
 from server.segmentation.whole_raster.segmenting import LABELS, OBJECTS
 from server.vectors.exchange import Layer, read_annotations, read_boxes, read_points, write_annotations
-from server.vectors.placement import read_placement
+from server.vectors.placement import read_place
 
 blueprint = Blueprint("annotation_files", __name__)
 # format -> (file name ending, media type)
@@ -72,8 +71,7 @@ def _import_prompts(file: Path, entry: RasterEntry, query: ImportQuery) -> Respo
     """Queue the job of the boxes or points of a file; `notes` in the answer say what was done with them."""
     found = (read_boxes if query.take_as == "boxes" else read_points)(file, entry.source)
     given = [GivenPrompt(*prompt) for prompt in zip(found.places, found.class_names, strict=True)]
-    with open_raster(entry.source) as raster:
-        placed = place_prompts(given, "pixel", read_placement(raster), (raster.width, raster.height), "file")
+    placed = place_prompts(given, "pixel", *read_place(entry.source), "file")
     bands = chosen_bands(query.r, query.g, query.b)
     record = submit_prompts(entry, placed, None if bands is None else list(bands), query.checkpoint)
     return answer_job(record, notes=list(found.notes))

@@ -15,7 +15,6 @@ from server.annotations.operations import Operation as LayerOperation
 from server.annotations.operations import plan_edit
 from server.clients.rasters import RasterEntry
 from server.errors import BadParameter
-from server.rasters.opening import open_raster
 from server.routes.annotation_bodies import (
     MAX_ANNOTATION_BYTES,
     ChangeBody,
@@ -33,7 +32,7 @@ from server.routes.services import services
 from server.vectors.annotated import AnnotatedObject, ObjectClass, ObjectFacts
 from server.vectors.batches import measure_areas, write_geometries
 from server.vectors.editing.checking import check_outline
-from server.vectors.placement import Placement, read_placement
+from server.vectors.placement import Placement, read_place
 from server.vectors.sent_shapes import read_line, read_polygon
 
 blueprint = Blueprint("annotations", __name__)
@@ -104,8 +103,7 @@ def redo() -> Response:
 
 def place(entry: RasterEntry) -> Placement:
     """Return where a raster lies now."""
-    with open_raster(entry.source) as raster:
-        return read_placement(raster)
+    return read_place(entry.source)[0]
 
 
 def answer_layer(state: LayerState, placement: Placement, notes: Sequence[str] = ()) -> Response:

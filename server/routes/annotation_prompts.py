@@ -8,7 +8,6 @@ from flask import Blueprint, Response
 
 from server.clients.rasters import RasterEntry
 from server.jobs.records import JobRecord
-from server.rasters.opening import open_raster
 from server.routes.annotation_bodies import MAX_PROMPTS_BYTES, PromptsBody, SentPrompt
 from server.routes.bodies import read_body
 from server.routes.documentation import Operation, documented
@@ -18,7 +17,7 @@ from server.routes.rasters import find_raster
 from server.routes.segment_request import choose_bands, choose_checkpoint
 from server.routes.services import services
 from server.segmentation.many_prompts.placed import GivenPrompt, PlacedPrompt, place_prompts
-from server.vectors.placement import read_placement
+from server.vectors.placement import read_place
 
 blueprint = Blueprint("annotation_prompts", __name__)
 JOB = {
@@ -34,8 +33,7 @@ def outline_prompts() -> Response:
     body = read_body(PromptsBody, MAX_PROMPTS_BYTES)
     entry = find_raster(body.raster)
     given = [GivenPrompt(_place_of(prompt), body.class_name) for prompt in body.prompts]
-    with open_raster(entry.source) as raster:
-        placed = place_prompts(given, body.space, read_placement(raster), (raster.width, raster.height))
+    placed = place_prompts(given, body.space, *read_place(entry.source))
     return answer_job(submit_prompts(entry, placed, body.rgb_index, body.checkpoint))
 
 

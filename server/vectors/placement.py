@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import shapely
@@ -13,6 +14,8 @@ from pyproj.exceptions import CRSError, ProjError
 from rasterio import DatasetReader
 
 from server.rasters.coordinates import Georeference, Points, read_georeference
+from server.rasters.opening import open_raster
+from server.rasters.remembered import remembered
 from server.vectors.polygons import as_multipolygon
 
 # Edges are cut to this many pixels before areas are measured, because a long straight edge of a map is no geodesic.
@@ -101,6 +104,17 @@ class Placement:
 def read_placement(raster: DatasetReader) -> Placement:
     """Return where an open raster lies."""
     return Placement(read_georeference(raster))
+
+
+@remembered
+def read_place(path: Path) -> tuple[Placement, tuple[int, int]]:
+    """Return where a raster lies, and its width and height.
+
+    Raises:
+        NotARaster: the raster cannot be read.
+    """
+    with open_raster(path) as raster:
+        return read_placement(raster), (raster.width, raster.height)
 
 
 def _project(transformer: Transformer, points: Points) -> Points:

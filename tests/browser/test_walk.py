@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,7 @@ def test_the_whole_walk(asking_server, page, make_raster, tmp_path: Path, screen
         page.get_by_test_id("download-geojson").click()
     vectors.value.save_as(tmp_path / "objects.geojson")
     assert len(json.loads((tmp_path / "objects.geojson").read_text())["features"]) == n_objects
+    share_result(page, screenshots)
 
     page.reload()
     expect(page.get_by_test_id("result-count")).to_have_attribute("data-count", str(n_objects), timeout=20_000)
@@ -148,6 +151,29 @@ def test_the_whole_walk(asking_server, page, make_raster, tmp_path: Path, screen
     wait_for_map(page)
     page.screenshot(path=screenshots / "8-chinese.png")
     assert page.faults == []
+
+
+def share_result(page: Page, screenshots: Path) -> None:
+    """Make a link, open it as a stranger without cookies, and withdraw it."""
+    page.get_by_test_id("share-make").click()
+    field = page.get_by_test_id("share-url")
+    expect(field).to_be_visible()
+    field.scroll_into_view_if_needed()
+    page.screenshot(path=screenshots / "7b-share.png")
+    url = field.input_value()
+    assert status_for_strangers(url) == 200
+    page.get_by_test_id("share-withdraw").click()
+    expect(page.get_by_test_id("share-note")).to_contain_text("1 link withdrawn")
+    assert status_for_strangers(url) == 404
+
+
+def status_for_strangers(url: str) -> int:
+    """Return the status that a program without cookies gets."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return response.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
 
 
 def click_object(page: Page, labels: np.ndarray) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from server.rasters.opening import open_raster
 from server.rasters.windows import PixelWindow
 from server.segmentation.prompting.drawing import DrawnMask, draw_mask
 from server.segmentation.prompting.earlier_masks import MaskMemory, Owner
@@ -17,7 +16,7 @@ from server.segmentation.prompting.rated_masks import PromptedNetwork
 from server.segmentation.prompting.viewing import FoundMask, PromptViewer
 from server.vectors.geojson import Feature
 from server.vectors.outlines import make_feature, outline_mask
-from server.vectors.placement import Placement, read_placement
+from server.vectors.placement import Placement, read_place
 
 SOURCE = "prompt"
 
@@ -105,8 +104,7 @@ def answer_prompts(
         CheckpointMissing: the network cannot be loaded.
         NotARaster: the source cannot be read.
     """
-    with open_raster(source) as raster:
-        size, placement = (raster.width, raster.height), read_placement(raster)
+    placement, size = read_place(source)
     prompts = read_prompts(request.given, placement, size, refines=request.previous is not None)
     previous = None if request.previous is None else memory.masks.find(request.owner, request.previous)
     network = make_network(request.owner.checkpoint)

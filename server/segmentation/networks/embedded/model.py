@@ -72,6 +72,8 @@ class EmbeddedSam(nn.Module):
         side = self.image_encoder.img_size
         masks = functional.interpolate(masks, (side, side), mode="bilinear", align_corners=False)
         masks = masks[..., : input_size[0], : input_size[1]]
+        if tuple(masks.shape[-2:]) == tuple(original_size):  # most windows: nothing is left to be done
+            return masks
         return functional.interpolate(masks, original_size, mode="bilinear", align_corners=False)
 
 
