@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from segment_anything import SamAutomaticMaskGenerator
-from tests.segmentation.parity import draw_fields, make_official_sam, matched_share
 
 from server.segmentation.automatic.generator import AutomaticMaskGenerator
 from server.segmentation.mask_records import MaskRecord, Thresholds
@@ -16,6 +15,7 @@ from server.segmentation.networks.caching_predictor import CachingPredictor, Emb
 from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER
 from server.segmentation.networks.loading import load_network
 from server.segmentation.parameters import MaskGeneratorSettings
+from tests.segmentation.parity import draw_fields, make_official_sam, matched_share
 
 # About a third of the random network's masks pass these. They all have nearly the same box.
 OFFICIAL = {

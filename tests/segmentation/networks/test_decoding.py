@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from tests.segmentation.parity import make_official_sam
 
 from server.segmentation.networks.decoding.choice import choose_decoder
 from server.segmentation.networks.decoding.embedded import EmbeddedDecoder
 from server.segmentation.networks.decoding.official import OfficialDecoder
 from server.segmentation.networks.decoding.stages import RatedClicks
 from server.segmentation.networks.embedded import build_embedded_sam
+from tests.segmentation.parity import make_official_sam
 
 
 class PlainDecoder:
