@@ -49,7 +49,7 @@ CLASSES = ("car", "truck", "bus", "minibus", "cyclist")
 MIN_BOXES = 20
 UNLABELLED = 255
 # The memory is measured with a small network: what stays of every image does not depend on it.
-SMALL_INPUT, N_SMALL_BOXES = 128, 20
+SMALL_INPUT = 128
 OPEN_GATE = Gate(0.0, 0.0, 0.0, 0.0, float("inf"))
 MAKING = Making("yolo", "benchmark", "", "", "one by one")
 
@@ -80,6 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--threads", type=int, default=2, metavar="N")
     parser.add_argument("--images", type=int, default=0, metavar="N", help="fewer than there are")
     parser.add_argument("--memory-images", type=int, default=0, metavar="N", help="0 leaves the memory out")
+    parser.add_argument("--memory-boxes", type=int, default=20, metavar="N", help="on each of these images")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     keep_freed_memory()
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
         if chosen.rounds:
             figures |= measure_speed(chosen, Path(scratch))
         if chosen.memory_images:
-            figures |= measure_memory(chosen.memory_images, Path(scratch))
+            figures |= measure_memory(chosen.memory_images, chosen.memory_boxes, Path(scratch))
     for name, value in figures.items():
         print(f"{name:32} {value}")
     if chosen.json:
@@ -192,10 +193,13 @@ def _read_boxes(path: Path, shape: tuple[int, int]) -> Asked:
     return Asked(path, rows[:, 0].astype(np.int64), np.hstack([centres - extents / 2, centres + extents / 2]))
 
 
-def measure_memory(n_images: int, scratch: Path) -> dict[str, object]:
-    """Return the resident memory in MiB after a tenth of the images and at the end, masks of all boxes being kept."""
+def measure_memory(n_images: int, n_boxes: int, scratch: Path) -> dict[str, object]:
+    """Return the resident memory in MiB after every tenth of the images, and once all files are written.
+
+    Masks of all boxes are kept.
+    """
     images = scratch / "many"
-    _draw_images(images, n_images)
+    _draw_images(images, n_images, n_boxes)
     torch.manual_seed(0)
     network = build_embedded_sam(SMALL_INPUT).eval().requires_grad_(False)
     predictor = BatchPredictor(CachingPredictor(network, "small", EmbeddingCache(0)), nullcontext)
@@ -205,7 +209,7 @@ def measure_memory(n_images: int, scratch: Path) -> dict[str, object]:
 
     def look(n_finished: int) -> None:
         if n_finished % (n_images // 10) == 0:
-            taken[n_finished] = _resident_mib()
+            taken.setdefault(n_finished, _resident_mib())
 
     builder = DatasetBuilder(source, BuildSettings(gate=OPEN_GATE), MAKING, scratch / "out")
     summary = builder.build(predictor, Provenance(), look)
@@ -214,20 +218,21 @@ def measure_memory(n_images: int, scratch: Path) -> dict[str, object]:
         "memory_images": n_images,
         "memory_instances": summary.n_kept,
         "memory_mib_after_images": {number: round(value, 1) for number, value in taken.items()},
+        "memory_mib_with_report": round(_resident_mib(), 1),
         "memory_peak_mib": round(peak, 1),
         "memory_seconds": round(time.perf_counter() - started, 1),
         "memory_threads_left": threading.active_count(),
     }
 
 
-def _draw_images(folder: Path, n_images: int) -> None:
+def _draw_images(folder: Path, n_images: int, n_boxes: int) -> None:
     """Write images of noise, each with boxes at other places."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(n_images):
         values = rng.integers(0, 255, (SMALL_INPUT, SMALL_INPUT, 3), dtype=np.uint8)
         cv2.imwrite(str(folder / f"{number:05}.png"), values)
-        rows = [f"0 {x:.4f} {y:.4f} 0.1 0.1" for x, y in rng.uniform(0.1, 0.9, (N_SMALL_BOXES, 2))]
+        rows = [f"0 {x:.4f} {y:.4f} 0.1 0.1" for x, y in rng.uniform(0.1, 0.9, (n_boxes, 2))]
         (folder / f"{number:05}.txt").write_text("\n".join(rows), encoding="utf-8")
 
 

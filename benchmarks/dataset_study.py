@@ -10,42 +10,37 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from pycocotools import mask as run_lengths
 
-from server.datasets.building.building import DatasetBuilder
-from server.datasets.building.data_sheet import Making, Provenance
-from server.datasets.building.layout import Layout
-from server.datasets.building.opening import open_source
-from server.datasets.building.records import read_record
-from server.datasets.building.settings import BuildSettings, Gate, read_prompt
+from benchmarks.dataset_footprints import (
+    DATA,
+    OPEN_GATE,
+    Compared,
+    FindBoxes,
+    build,
+    compare,
+    find_footprints,
+    lay_out_boxes,
+    list_regions,
+    load_batch_network,
+)
+from server.datasets.building.settings import BuildSettings, read_prompt
 from server.datasets.building.summary import BuildSummary
-from server.rasters.label_reader import LabelReader
-from server.rasters.windows import PixelWindow
-from server.segmentation.batch_prompts.network import BatchPredictor
 from server.segmentation.batch_prompts.prompts import BatchNetwork
-from server.segmentation.model_store import ModelStore
 from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from server.segmentation.networks.spinning import spin_briefly
 
-DATA = Path(os.environ.get("RS_DATA", Path(__file__).parents[2] / "shared" / "data"))
-MOSAICS = Path("fair_hot_buildings") / "mosaics_z20"
 REGIONS = (3, 4)
-MIN_AREA_PX = 100
-EMBEDDING_CACHE_BYTES = 1 << 28
-OPEN_GATE = Gate(0.0, 0.0, 0.0, 0.0, float("inf"))
+FINDERS: dict[bool, FindBoxes] = {False: find_footprints, True: partial(find_footprints, is_rotated=True)}
 # Nothing tells images of one name with two endings apart, so these are copied to a folder of their own.
 TREES = ("OSBS_029.png", "SOAP_061.png", "2019_YELL_2_541000_4977000_image_crop.png")
 
@@ -85,19 +80,6 @@ PROMPTINGS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Footprint:
-    """A building.
-
-    Attributes:
-        id: its value in the map of footprints.
-        corners: float64 (4, 2) of the rectangle around it.
-    """
-
-    id: int
-    corners: NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class Fit:
     """How masks fit the footprints they were asked for.
@@ -125,8 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
-    store = ModelStore(chosen.ckpt_folder, "auto", EMBEDDING_CACHE_BYTES)
-    network = BatchPredictor(store.make_predictor(chosen.checkpoint), nullcontext)
+    network = load_batch_network(chosen.ckpt_folder, chosen.checkpoint)
     with tempfile.TemporaryDirectory() as scratch:
         results = chosen.keep or Path(scratch) / "results"
         counts = count_sets(chosen.data, network, results, Path(scratch))
@@ -153,87 +134,43 @@ def count_sets(data: Path, network: BatchNetwork, results: Path, scratch: Path) 
         shutil.copy(data / "deepforest" / name, trees)
         shutil.copy((data / "deepforest" / name).with_suffix(".xml"), trees)
     cars, solar, naip = data / "aerial_cars_boxes", data / "solar_boxes_roboflow", data / "urban_trees_naip"
-    asked: dict[str, Callable[[Path], BuildSummary]] = {
-        "Cars from drones": lambda out: _build(network, (cars, cars, "yolo"), BuildSettings(), out),
-        "Tree crowns": lambda out: _build(network, (trees, trees, "voc"), BuildSettings(), out),
-        "Solar panels": lambda out: _build(network, (solar / "images", solar / "labels", "yolo"), BuildSettings(), out),
-        "Urban trees, points": lambda out: _build(
-            network, (naip / "images", naip / "csv", "csv"), BuildSettings(), out
-        ),
+    sources = {
+        "Cars from drones": (cars, cars, "yolo"),
+        "Tree crowns": (trees, trees, "voc"),
+        "Solar panels": (solar / "images", solar / "labels", "yolo"),
+        "Urban trees, points": (naip / "images", naip / "csv", "csv"),
     }
     for region in REGIONS:
-        asked[f"Buildings, region {region}"] = lambda out, region=region: _build(
-            network, _write_boxes(data, region, scratch, is_rotated=False), BuildSettings(), out
-        )
+        boxes = lay_out_boxes(list_regions(data, [region]), scratch / f"counted{region}", find_footprints)
+        sources[f"Buildings, region {region}"] = boxes
     return {
-        title: build(results / title.lower().replace(", ", "-").replace(" ", "-")) for title, build in asked.items()
+        title: build(network, source, BuildSettings(), results / title.lower().replace(", ", "-").replace(" ", "-"))
+        for title, source in sources.items()
     }
 
 
 def study(data: Path, region: int, network: BatchNetwork, scratch: Path) -> dict[str, Fit]:
     """Return how masks of every kind of prompt fit the footprints of a region, with the gate open."""
+    images = list_regions(data, [region])
+    sources = {
+        is_rotated: lay_out_boxes(images, scratch / f"boxes{region}_{is_rotated}", find)
+        for is_rotated, find in FINDERS.items()
+    }
     fits = {}
     for number, item in enumerate(PROMPTINGS):
-        source = _write_boxes(data, region, scratch, is_rotated=item.is_rotated)
         settings = BuildSettings(
             prompt=read_prompt(item.prompt), multimask=item.multimask, constrain=item.constrain, gate=OPEN_GATE
         )
         out = scratch / f"region{region}_{number}"
-        _build(network, source, settings, out)
-        fits[item.title] = _compare(out, data, region, is_rotated=item.is_rotated)
+        build(network, sources[item.is_rotated], settings, out)
+        fits[item.title] = _sum_up(compare(out, images[0], FINDERS[item.is_rotated]))
     return fits
 
 
-def _build(network: BatchNetwork, source: tuple[Path, Path, str], settings: BuildSettings, out: Path) -> BuildSummary:
-    making = Making(source[2], "study", "", "", "one by one")
-    return DatasetBuilder(open_source(*source, None, None), settings, making, out).build(network, Provenance())
-
-
-def _write_boxes(data: Path, region: int, scratch: Path, *, is_rotated: bool) -> tuple[Path, Path, str]:
-    """Write a region's boxes as DOTA has them; return images, labels and format."""
-    labels = scratch / f"boxes{region}_{'rotated' if is_rotated else 'upright'}"
-    labels.mkdir(exist_ok=True)
-    rows = [
-        f"{' '.join(f'{value:.2f}' for value in footprint.corners.ravel())} building 0"
-        for footprint in _read_footprints(data, region, is_rotated=is_rotated)[0]
-    ]
-    (labels / f"region{region}_1.txt").write_text("\n".join(rows), encoding="utf-8")
-    return data / MOSAICS / f"region{region}_1.tif", labels / f"region{region}_1.txt", "dota"
-
-
-def _read_footprints(data: Path, region: int, *, is_rotated: bool) -> tuple[list[Footprint], NDArray[np.int64]]:
-    """Return footprints of at least 100 pixels with their rectangles, and the map of ids."""
-    with LabelReader(data / MOSAICS / f"region{region}_1_instances.tif") as reader:
-        ids = np.asarray(reader.read(PixelWindow(0, 0, reader.width, reader.height)), np.int64)
-    return list(_find_rectangles(ids, is_rotated=is_rotated)), ids
-
-
-def _find_rectangles(ids: NDArray[np.int64], *, is_rotated: bool) -> Iterator[Footprint]:
-    for number in np.unique(ids[ids > 0]).tolist():
-        rows, cols = np.nonzero(ids == number)
-        if len(rows) < MIN_AREA_PX:
-            continue
-        x0, y0, x1, y1 = cols.min(), rows.min(), cols.max() + 1, rows.max() + 1
-        corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float64)
-        if is_rotated:
-            edges = np.concatenate([np.stack([cols + dx, rows + dy], axis=1) for dx in (0, 1) for dy in (0, 1)])
-            corners = cv2.boxPoints(cv2.minAreaRect(edges.astype(np.float32))).astype(np.float64)
-        yield Footprint(number, corners)
-
-
-def _compare(out: Path, data: Path, region: int, *, is_rotated: bool) -> Fit:
-    """Compare every mask with the footprint whose box it was asked with, known by the middle of its corners."""
-    footprints, ids = _read_footprints(data, region, is_rotated=is_rotated)
-    middles = np.array([footprint.corners.mean(axis=0) for footprint in footprints])
-    common, either = np.zeros(len(footprints)), np.array([np.count_nonzero(ids == item.id) for item in footprints])
-    either = either.astype(np.float64)
-    for annotation in read_record(Layout(out), f"region{region}_1").annotations:
-        middle = np.mean(annotation["corners"], axis=0)
-        index = int(np.linalg.norm(middles - middle, axis=1).argmin())
-        mask = run_lengths.decode(annotation["segmentation"]).astype(bool)
-        truth = ids == footprints[index].id
-        common[index], either[index] = np.count_nonzero(mask & truth), np.count_nonzero(mask | truth)
-    return Fit(len(footprints), float((common / either).mean()), float(common.sum() / either.sum()))
+def _sum_up(compared: Iterable[Compared]) -> Fit:
+    found = list(compared)
+    common, either = sum(item.common_px for item in found), sum(item.either_px for item in found)
+    return Fit(len(found), float(np.mean([item.iou for item in found])), common / either)
 
 
 def write_counts(counts: dict[str, BuildSummary]) -> list[str]:

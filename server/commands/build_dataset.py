@@ -16,7 +16,15 @@ from server.datasets.building.building import DatasetBuilder
 from server.datasets.building.data_sheet import NOT_STATED, Making, Provenance
 from server.datasets.building.layout import digest_file
 from server.datasets.building.opening import open_source
-from server.datasets.building.settings import BuildSettings, Gate, Shares, check_settings, read_prompt
+from server.datasets.building.settings import (
+    BOX_RATINGS,
+    OTHER_RATINGS,
+    BuildSettings,
+    Gate,
+    Shares,
+    check_settings,
+    read_prompt,
+)
 from server.datasets.building.summary import BuildSummary
 from server.datasets.detections.class_list import read_class_list
 from server.datasets.detections.opening import FORMATS
@@ -79,9 +87,10 @@ def _add_prompt_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_gate_options(parser: argparse.ArgumentParser) -> None:
     gate = Gate()
+    for place, (name, meaning) in enumerate((("min-iou", "predicted IoU"), ("min-stability", "stability score"))):
+        told = f"{meaning}, default {BOX_RATINGS[place]:g}, and {OTHER_RATINGS[place]:g} where no box is shown"
+        parser.add_argument(f"--{name}", type=float, metavar="X", help=told)
     for name, value, meaning in (
-        ("min-iou", gate.min_predicted_iou, "predicted IoU"),
-        ("min-stability", gate.min_stability, "stability score"),
         ("min-box-iou", gate.min_box_iou, "IoU of mask's box and box"),
         ("min-area-ratio", gate.min_area_ratio, "area of mask over area of box"),
         ("max-area-ratio", gate.max_area_ratio, "the same, at most"),
@@ -189,10 +198,8 @@ def _print(summary: BuildSummary, arguments: argparse.Namespace, seconds: float)
         print(note)
     if len(summary.notes) > MAX_NOTES_TOLD:
         print(f"… and {len(summary.notes) - MAX_NOTES_TOLD} more; records/ holds those of every image.")
-    lost = {**summary.unusable, **summary.rejected}
-    told = "".join(f", {number} {reason.replace('_', ' ')}" for reason, number in lost.items())
-    print(f"{summary.n_images} images, {summary.n_in} boxes or points: {summary.n_kept} instances kept{told}.")
-    print(f"The dataset is in {arguments.out}; its README.md says what it holds.")
+    print(summary.tell())
+    print(f"The dataset is in {arguments.out}; its README.md says what it holds, report.html shows it.")
     if arguments.json:
         figures = {key: value for key, value in dataclasses.asdict(summary).items() if key != "notes"}
         print(json.dumps({**figures, "seconds": round(seconds, 1)}))

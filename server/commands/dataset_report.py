@@ -20,7 +20,7 @@ from server.datasets.report.figures import make_figures
 from server.datasets.report.objects import CountedDataset
 from server.datasets.report.page import Heading, render_page
 from server.datasets.report.png import write_figures
-from server.datasets.report.sources import WHOLE, BuiltDataset, SceneDataset, is_built
+from server.datasets.report.sources import WHOLE, SceneDataset, is_built, open_built
 from server.datasets.report.statistics import Statistics, measure_dataset
 from server.datasets.scenes import Dataset, Labels
 from server.errors import BadParameter
@@ -78,7 +78,7 @@ def _open(arguments: argparse.Namespace) -> tuple[CountedDataset, list[str]]:
         raise BadDataset(f"{folder} is no folder; give the folder of a dataset, or --images and --masks.", "dataset")
     if folder is not None and is_built(folder):
         note = "" if arguments.images else "Examples show masks alone; --images FOLDER adds the ground around them."
-        return BuiltDataset(folder, arguments.images), [note] if note else []
+        return open_built(folder, arguments.images), [note] if note else []
     arguments.data = arguments.data or folder
     dataset = read_imagery(arguments, OBJECT)
     return SceneDataset(dataset), list(dataset.messages)

@@ -13,6 +13,7 @@ from rasterio.io import DatasetReader
 
 from server.datasets.errors import BadDataset
 from server.datasets.options import Grouping, ReadingOptions
+from server.datasets.refused import find_refused
 from server.rasters.opening import open_raster
 from server.rasters.preview import choose_bands
 from server.rasters.stretch import StretchMode
@@ -55,12 +56,15 @@ def find_files(folder: Path) -> dict[str, Path]:
     """Return image files by their path below `folder` without ending; a single file counts as a folder of one.
 
     Raises:
-        BadDataset: there are none, or two differ in nothing but the ending.
+        BadDataset: there are none, or none that can be read, or two differ in nothing but the ending.
     """
     if folder.is_file():
         return {folder.stem: folder}
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not paths:
+        refused = list(find_refused(folder).values())
+        if refused:
+            raise BadDataset(f"None of the {len(refused)} images can be read. {refused[0]}", "images")
         raise BadDataset(f"{folder} holds no images; expected GeoTIFF, PNG, JPEG or JPEG 2000 files.", "images")
     found: dict[str, Path] = {}
     for path in paths:

@@ -12,7 +12,7 @@ MAX_NOTES = 100
 
 
 class DatasetOptions(TypedDict):
-    """How masks are made from boxes; see `BuildSettings` and `Gate`.
+    """How masks are made from boxes; see `BuildSettings` and `Gate`, which choose by the prompt where there is None.
 
     `format` is that of the labels, `classes` are names by their values, or None for those that the archive names or the
     labels use.
@@ -25,8 +25,8 @@ class DatasetOptions(TypedDict):
     multimask: bool
     constrain: bool
     with_difficult: bool
-    min_iou: float
-    min_stability: float
+    min_iou: float | None
+    min_stability: float | None
     min_box_iou: float
     min_area_ratio: float
     max_area_ratio: float

@@ -30,6 +30,12 @@ LISTED = {200: ("The client's datasets, latest first.", "application/json")}
 DESCRIBED = {200: ("State, options, counts and how far the review is.", "application/json")}
 DELETED = {200: ("The dataset and all its files are gone.", "application/json")}
 SENT = {200: ("The finished dataset, decisions applied.", "application/zip")}
+SHOWN = {200: ("A page for a new tab.", "text/html")}
+# The names in it are a stranger's. The page itself asks for less: its own style and pictures inside of it.
+REPORT_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; sandbox"
+)
 # A running job stops within two seconds of work.
 STOP_WAIT_S = 10.0
 
@@ -96,6 +102,19 @@ def download_dataset(dataset: str) -> Response:
     # The name of the archive may hold anything; of the download's it takes what every system takes.
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(entry.name).stem)[:80] or "dataset"
     response.headers["Content-Disposition"] = f'attachment; filename="{plain}_masks.zip"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get("/datasets/<dataset>/report")
+@documented(Operation(SHOWN))
+def show_dataset_report(dataset: str) -> Response:
+    """Show numbers, figures and examples of the finished dataset, decisions applied; one page that needs no other."""
+    report = find_review(find_dataset(dataset)).make_export().find_report()
+    response = Response(report.read_bytes(), content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = REPORT_POLICY
+    # Browsers show no sandboxed page that asks for a group of its own.
+    response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
     response.headers["Cache-Control"] = "no-store"
     return response
 

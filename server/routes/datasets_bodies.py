@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from server.datasets.building.settings import BuildSettings, Gate, Shares
+from server.datasets.building.settings import BOX_RATINGS, OTHER_RATINGS, BuildSettings, Gate, Shares
 from server.datasets.detections.opening import Format
 from server.datasets.review.objects import State
 from server.routes.bodies import Body, Prompt, Query
@@ -42,8 +42,14 @@ class DatasetForm(Query):
     multimask: bool = Field(default=BuildSettings.multimask, description="Best of several candidates instead of one.")
     constrain: bool = Field(default=False, description="Cut masks to their (rotated) box.")
     with_difficult: bool = Field(default=True, description="Take objects that are marked as difficult, too.")
-    min_iou: Share = Field(default=Gate.min_predicted_iou, description="Least predicted IoU of a mask.")
-    min_stability: Share = Field(default=Gate.min_stability, description="Least stability score of a mask.")
+    min_iou: Share | None = Field(
+        default=None,
+        description=f"Least predicted IoU of a mask; absent: {BOX_RATINGS[0]}, without box {OTHER_RATINGS[0]}.",
+    )
+    min_stability: Share | None = Field(
+        default=None,
+        description=f"Least stability score of a mask; absent: {BOX_RATINGS[1]}, without box {OTHER_RATINGS[1]}.",
+    )
     min_box_iou: Share = Field(default=Gate.min_box_iou, description="Least IoU of the mask's box with its box.")
     min_area_ratio: Ratio = Field(default=Gate.min_area_ratio, description="Least area of a mask over its box's.")
     max_area_ratio: Ratio = Field(default=Gate.max_area_ratio, description="Largest area of a mask over its box's.")

@@ -90,6 +90,7 @@ def test_a_dataset_is_built_reviewed_and_downloaded(server, page: Page, archive:
     n_kept = len(before["instances"])
     assert n_kept >= 4, "the network outlines roofs"
 
+    look_at_the_report(page, n_kept, screenshots)
     page.get_by_test_id("dataset-review").click()
     wait_for_picture(page)
     expect_decided(page, f"0 of {n_kept} decided")
@@ -119,6 +120,27 @@ def test_a_dataset_is_built_reviewed_and_downloaded(server, page: Page, archive:
     assert [row for row in after["rejected"] if row["rejected"] == "review"]
     remove(page)
     assert page.faults == []
+
+
+def look_at_the_report(page: Page, n_kept: int, screenshots: Path) -> None:
+    """The report opens beside the page, with its own style and pictures and nothing that runs."""
+    with page.expect_popup() as opened:
+        page.get_by_test_id("dataset-report").click()
+    report = opened.value
+    refused: list[str] = []
+    report.on("console", lambda message: refused.append(message.text))
+    report.reload()
+    expect(report.get_by_role("heading", level=1)).to_have_text("roofs")
+    expect(report.locator("dl")).to_contain_text(f"Instances{n_kept}")
+    for scheme, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 25, 30)")):
+        report.emulate_media(color_scheme=scheme)
+        expect(report.locator("body")).to_have_css("background-color", ground)
+        report.screenshot(path=screenshots / f"66-dataset-report-{scheme}.png", full_page=True)
+    sizes = report.locator("img").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
+    assert sizes
+    assert all(size > 0 for size in sizes)
+    assert refused == [], "the page asks for nothing that its policy forbids"
+    report.close()
 
 
 def look_on_a_phone(page: Page, screenshots: Path) -> None:

@@ -115,7 +115,12 @@ def test_bad_options_are_refused_at_once(client):
 
 def test_what_is_wrong_inside_fails_the_job(client):
     cases = [
-        ({"set/images/a.png": b"GIF89a no picture"}, {}, "not_a_raster", "a.png in the zip archive: "),
+        (
+            {"set/images/a.png": b"GIF89a no picture", "set/images/b.png": b""},
+            {},
+            "bad_dataset",
+            "None of the 2 images can be read. a.png is left out: The file has none of the allowed formats",
+        ),
         ({"set/labels/a.txt": "0 0.5 0.5"}, {}, "bad_dataset", "a.txt, line 1"),
         ({}, {"format": "dior"}, "bad_dataset", "has a .xml file of its name"),
         ({}, {"format": "coco"}, "bad_dataset", "needs one file ending in .json; the archive holds none"),
@@ -130,6 +135,38 @@ def test_what_is_wrong_inside_fails_the_job(client):
         assert "/clients/" not in built["job"]["error"]["message"], "where the server keeps files is nobody's business"
         assert_error(client.get(f"/datasets/{dataset}/download"), 409, "wrong_moment", "dataset")
         assert client.delete(f"/datasets/{dataset}").status_code == 200
+
+
+def test_a_damaged_image_is_left_out_and_told(client):
+    whole = encode_image("a")
+    for damaged in (b"GIF89a no picture", whole[: len(whole) // 2]):
+        files = {**scene_files(), "set/images/a.png": damaged}
+        built = wait_until_built(client, send(client, pack(files)).get_json()["id"])
+        assert built["state"] == "done", built["job"]
+        assert (built["summary"]["n_images"], built["summary"]["n_in"]) == (1, 3)
+        assert built["summary"]["notes"][0].startswith("a.png is left out: The file ")
+        archive = read_zip(client.get(f"/datasets/{built['id']}/download"))
+        assert [item["file_name"] for item in json.loads(archive.read("instances.json"))["images"]] == ["b.png"]
+        assert "masks/a.png" not in archive.namelist()
+        assert "Images left out, as they cannot be read | 1" in archive.read("README.md").decode()
+
+
+def test_the_report_is_a_page_that_runs_nothing(client):
+    files = {**scene_files(), "set/classes.txt": "<script>alert(1)</script>\nbus\n"}
+    dataset = send(client, pack(files)).get_json()["id"]
+    wait_until_built(client, dataset)
+    response = client.get(f"/datasets/{dataset}/report")
+    assert (response.status_code, response.mimetype) == (200, "text/html")
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert policy.endswith("sandbox")
+    assert response.headers["Cross-Origin-Opener-Policy"] == "unsafe-none", "sandboxed pages may ask for nothing else"
+    page = response.get_data(as_text=True)
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "5 instances kept" in page
+    archive = read_zip(client.get(f"/datasets/{dataset}/download"))
+    assert archive.read("report.html").decode() == page
 
 
 def test_files_of_no_use_are_left_out(client):
@@ -157,6 +194,7 @@ def test_others_datasets_do_not_exist(start_app, settings):
         ("GET", ""),
         ("DELETE", ""),
         ("GET", "/download"),
+        ("GET", "/report"),
         ("GET", "/objects"),
         ("POST", "/objects/1"),
     ):

@@ -128,10 +128,20 @@ def test_rejected_objects_leave_masks_and_coco(client, dataset):
     assert (read_classes(archive, "a")[5:40, 50:60] == 1).all(), "others stay"
     assert check_manifest(archive) == len(archive.namelist()) - 1
     assert "1 rejected" in archive.read("README.md").decode()
+    report = client.get(f"{dataset}/report").get_data(as_text=True)
+    assert "<dt>Instances</dt><dd>4</dd>" in report
+    assert "1 rejected" in report
     decide(client, dataset, item, state="open")
     archive = download(client, dataset)
     assert (read_classes(archive, "a")[10:20, 10:30] == 0).all()
     assert len(json.loads(archive.read("instances.json"))["annotations"]) == 5
+
+
+def test_a_dataset_of_an_earlier_version_gets_its_report(client, dataset, settings):
+    for report in settings.cache_folder.rglob("report.html"):
+        report.unlink()
+    assert client.get(f"{dataset}/report").status_code == 200
+    assert len(list(settings.cache_folder.rglob("report.html"))) == 1
 
 
 def test_accepted_objects_are_marked(client, dataset):

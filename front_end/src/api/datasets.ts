@@ -47,6 +47,10 @@ export function downloadUrl(id: string): string {
   return pathOf(id, '/download')
 }
 
+export function reportUrl(id: string): string {
+  return pathOf(id, '/report')
+}
+
 export interface ObjectsPage {
   total: number
   objects: ReviewObject[]

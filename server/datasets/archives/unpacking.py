@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from server.datasets.images import IMAGE_SUFFIXES
+from server.datasets.refused import refuse
 from server.errors import BadParameter, NotARaster, TooLarge
 from server.rasters.opening import check_raster
 
@@ -118,6 +119,9 @@ def unpack(
 ) -> None:
     """Unpack what `look_into` found and check every image; sizes are counted while unpacking, not believed.
 
+    An image that is damaged, of another format or too large is refused: it is removed, and a note tells why. Nobody
+    opens it again, and the others are not held up.
+
     Args:
         archive: the zip archive.
         content: what is taken of it.
@@ -128,7 +132,6 @@ def unpack(
     Raises:
         BadParameter: the archive is broken or packed in an unusual way.
         TooLarge: a file is larger than it says or than it may be.
-        NotARaster: an image is not readable in an allowed format.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -226,4 +229,4 @@ def _check_image(path: Path, limits: ArchiveLimits) -> None:
     try:
         limits.check_image(path, max_pixels=limits.max_pixels)
     except (NotARaster, TooLarge) as error:
-        raise type(error)(f"{path.name} in the zip archive: {error.message}", FIELD) from error
+        refuse(path, error.message)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pycocotools import mask as run_lengths
 
 from server.datasets.building.instances import Instance
+from server.datasets.building.run_lengths import encode_mask
 from server.datasets.building.settings import write_prompt
-from server.rasters.windows import PixelWindow
-from server.vectors.coco import count_runs
 
 # Far below what a rating means, far above what float32 rounds to, so that a repeated run writes the same text.
 DIGITS = 4
@@ -47,21 +44,3 @@ def describe_instance(instance: Instance, size: tuple[int, int]) -> Annotation:
     if instance.rejection is not None:
         found["rejected"] = str(instance.rejection)
     return found
-
-
-def encode_mask(mask: NDArray[np.bool_], window: PixelWindow, size: tuple[int, int]) -> dict[str, Any]:
-    """Return compressed run lengths as COCO has them.
-
-    Args:
-        mask: bool (height, width) of the window.
-        window: where it lies in the image.
-        size: width and height of the image.
-    """
-    width, height = size
-    borders = np.diff(np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    cols, starts = np.nonzero(borders == 1)
-    _, ends = np.nonzero(borders == -1)
-    runs = np.stack([(cols + window.col) * height + starts + window.row, ends - starts], axis=1).astype(np.int64)
-    counts = count_runs([runs], width * height) if len(runs) else [width * height]
-    packed = run_lengths.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return {"size": [height, width], "counts": packed["counts"].decode("ascii")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,12 @@ from server.datasets.detections.fitting import Fitted, fit_detections
 from server.datasets.detections.records import DetectionReader
 from server.datasets.errors import BadDataset
 from server.datasets.images import SceneImage
+from server.datasets.refused import tell_left_out
+from server.datasets.report.page import Heading
+from server.datasets.report.sources import BuiltDataset
+from server.datasets.report.writing import write_report
 from server.datasets.scenes import list_names
-from server.errors import BadParameter, TooLarge
+from server.errors import BadParameter, NotARaster, TooLarge
 from server.rasters.labels import Palette
 from server.rasters.preview import choose_bands
 from server.rasters.windows import PatchReader
@@ -47,12 +51,14 @@ class Source:
         file_names: their paths below the folder of images, by name.
         reader: of their detections.
         class_names: in the order of their values.
+        left_out: sentences about images that cannot be opened, by name.
     """
 
     images: Sequence[SceneImage]
     file_names: dict[str, str]
     reader: DetectionReader
     class_names: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def fit(self, image: SceneImage, settings: BuildSettings) -> Fitted:
         """Return the detections of an image, cut to it and numbered.
@@ -80,6 +86,7 @@ class DatasetBuilder:
         self.layout = Layout(root)
         self._palette: Palette = make_palette(source.class_names)
         self._values = {name: value for value, name in enumerate(source.class_names)}
+        self._left_out = dict(source.left_out)
 
     def build(
         self,
@@ -88,7 +95,7 @@ class DatasetBuilder:
         tell: Callable[[int], None] = lambda _: None,
         others: Sequence[BatchNetwork] = (),
     ) -> BuildSummary:
-        """Write everything.
+        """Write everything; an image whose pixels cannot be read is left out and told of.
 
         Args:
             network: answers prompts.
@@ -98,14 +105,14 @@ class DatasetBuilder:
                 time. What is written does not depend on how many there are.
 
         Raises:
-            BadDataset: labels are not in their format, or the folder holds another dataset.
+            BadDataset: labels are not in their format, none of the images can be read, or the folder holds another
+                dataset.
             BadParameter: a prompt is chosen for a class that there is not.
-            NotARaster: an image cannot be read.
             TooLarge: an image has more pixels than can be painted at once.
         """
         self._begin()
         run_side_by_side(self._list_work(), (network, *others), tell)
-        return self._join(provenance)
+        return self._join(provenance, lambda: tell(len(self._source.images)))
 
     def _list_work(self) -> Iterator[Callable[[BatchNetwork], None]]:
         """Yield what is to be done for every image; labels are read here, by the one who asks for the next."""
@@ -161,7 +168,12 @@ class DatasetBuilder:
                 "images",
             )
         self.layout.record(image.name).unlink(missing_ok=True)
-        instances = self._ask(image, fitted, network)
+        try:
+            instances = self._ask(image, fitted, network)
+        except NotARaster as error:
+            self._left_out[image.name] = tell_left_out(image.path.name, error.message)
+            self.layout.forget(image.name)
+            return
         kept = [instance for instance in instances if instance.rejection is None]
         classes, objects = paint(kept, image.size, self._values)
         write_maps(self.layout, image, Maps(classes, objects), kept, self._palette)
@@ -181,24 +193,42 @@ class DatasetBuilder:
                     instances.append(make_instance(candidate, self._settings, valid))
         return sorted(instances, key=lambda instance: instance.target.id)
 
-    def _join(self, provenance: Provenance) -> BuildSummary:
-        """Write what is about all images."""
+    def _open_built(self, images: Sequence[SceneImage]) -> BuiltDataset:
+        paths = {image.name: image.path for image in images}
+        return BuiltDataset(self.layout, list(paths), self._source.class_names, lambda record: paths[record.name])
+
+    def _join(self, provenance: Provenance, tell: Callable[[], None]) -> BuildSummary:
+        """Write what is about all images; `tell` may raise to stop while the report is made of them."""
         layout, class_names = self.layout, self._source.class_names
-        names = [image.name for image in self._source.images]
+        images = [image for image in self._source.images if image.name not in self._left_out]
+        require_any(images, self._left_out)
+        names = [image.name for image in images]
         layout.forget_others(names)
         write_coco(layout.coco, layout, names, class_names, lambda record: record.kept)
         write_coco(layout.rejected, layout, names, class_names, lambda record: record.rejected)
         write_json(layout.classes, list_class_rows(class_names, self._palette))
-        areas = {image.name: image.group for image in self._source.images}
+        areas = {image.name: image.group for image in images}
         splits = split_areas(areas, self._settings.shares, self._settings.seed)
         seed = self._settings.seed
         write_json(layout.splits, {"by": self._making.grouping, "seed": seed, "areas": areas, "parts": splits})
-        summary = summarise(layout, names, class_names, self._source.reader.notes)
+        left_out = [sentence for _, sentence in sorted(self._left_out.items())]
+        summary = summarise(layout, names, class_names, left_out, self._source.reader.notes)
         with drafting(layout.data_sheet) as draft:
             sheet = render_data_sheet(summary, self._settings, provenance, self._making, splits)
             draft.write_text(sheet, encoding="utf-8")
+        write_report(layout, self._open_built(images), Heading(provenance.title, summary.tell(), ()), tell)
         write_manifest(layout)
         return summary
+
+
+def require_any(images: Sequence[SceneImage], left_out: Mapping[str, str]) -> None:
+    """Make sure that not all images are left out.
+
+    Raises:
+        BadDataset: they are; tells of the first.
+    """
+    if left_out and not images:
+        raise BadDataset(f"None of the {len(left_out)} images can be read. {min(left_out.items())[1]}", "images")
 
 
 def list_class_rows(class_names: Sequence[str], palette: Palette) -> list[dict[str, Any]]:

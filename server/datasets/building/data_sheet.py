@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.datasets.building.painting import RULE, UNLABELLED
-from server.datasets.building.settings import BuildSettings, write_prompt
+from server.datasets.building.settings import BOX, BuildSettings, write_prompt
 from server.datasets.building.summary import BuildSummary
 
 NOT_STATED = "not stated"
@@ -90,6 +90,7 @@ _FILES = (
     "what has no box has no mask.\n"
     "- `instances/`: object ids in 16 bits, in 32 bits as GeoTIFF where an image has more than 65535.\n"
     "- `geotiff/`, `geopackage/`: the same and outlines on the map, of georeferenced images only.\n"
+    "- `report.html`: numbers, figures and examples, for a browser.\n"
     "- `classes.json`: names and values. `splits.json`: parts. `manifest.json`: SHA-256 of every file.\n"
     "- `records/`: what became of each image's boxes, for an interrupted run. `plan.json`: what was asked for."
 )
@@ -103,7 +104,8 @@ def _render_classes(summary: BuildSummary) -> str:
 
 
 def _render_counts(summary: BuildSummary) -> str:
-    rows = {"Boxes or points read": summary.n_in}
+    rows = {"Images left out, as they cannot be read": len(summary.left_out)} if summary.left_out else {}
+    rows |= {"Boxes or points read": summary.n_in}
     rows |= {f"not used: {reason.replace('_', ' ')}": number for reason, number in summary.unusable.items()}
     rows |= {f"rejected: {reason.replace('_', ' ')}": number for reason, number in summary.rejected.items()}
     rows |= {"Instances kept": summary.n_kept, "of all boxes, cut at the border of their image": summary.n_cut}
@@ -123,8 +125,8 @@ def _render_making(settings: BuildSettings, making: Making) -> str:
         "Candidates": "several, the best by predicted IoU times IoU of boxes" if settings.multimask else "one",
         "Masks cut to their boxes": "yes" if settings.constrain else "no",
         "Difficult objects": "used" if settings.with_difficult else "left out",
-        "Predicted IoU at least": gate.min_predicted_iou,
-        "Stability at least": gate.min_stability,
+        "Predicted IoU and stability at least, with a box": "{:g}, {:g}".format(*gate.min_ratings(BOX)),
+        "Predicted IoU and stability at least, without": "{:g}, {:g}".format(*gate.min_ratings(frozenset())),
         "IoU of mask's box and box at least": gate.min_box_iou,
         "Area of mask over area of box": f"{gate.min_area_ratio:g} to {gate.max_area_ratio:g}",
         "Overlaps": RULE,

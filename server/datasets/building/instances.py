@@ -15,7 +15,7 @@ from server.datasets.detections.fitting import Target
 from server.datasets.detections.records import Box
 from server.rasters.windows import PixelWindow
 from server.segmentation.batch_prompts.filled import hold_centres
-from server.segmentation.mask_records import crop_mask
+from server.segmentation.mask_records import MaskRecord, crop_mask
 
 HALF = 0.5
 
@@ -88,30 +88,30 @@ def make_instance(candidate: Candidate, settings: BuildSettings, valid: NDArray[
         window = PixelWindow(0, 0, 0, 0)
         return Instance(candidate.target, candidate.prompt, nothing, window, 0.0, 0.0, Rejection.NOTHING)
     mask, window = placed
-    rejection = judge(candidate.target, (record.predicted_iou, record.stability_score), (mask, window), settings.gate)
     ratings = record.predicted_iou, record.stability_score
+    rejection = judge(candidate, record, placed, settings.gate)
     return Instance(candidate.target, candidate.prompt, mask, window, *ratings, rejection)
 
 
 def judge(
-    target: Target, ratings: tuple[float, float], placed: tuple[NDArray[np.bool_], PixelWindow], gate: Gate
+    candidate: Candidate, record: MaskRecord, placed: tuple[NDArray[np.bool_], PixelWindow], gate: Gate
 ) -> Rejection | None:
     """Return the first reason to reject a mask, None where there is none.
 
     Args:
-        target: the detection.
-        ratings: predicted IoU and stability score, 0..1.
+        candidate: what was asked for, and with what.
+        record: the mask as the network rated it.
         placed: the mask and where it lies in the image.
         gate: what it must reach.
     """
-    predicted_iou, stability = ratings
-    if predicted_iou < gate.min_predicted_iou:
+    least_iou, least_stability = gate.min_ratings(candidate.prompt)
+    if record.predicted_iou < least_iou:
         return Rejection.IOU
-    if not stability >= gate.min_stability:  # also for NaN
+    if not record.stability_score >= least_stability:  # also for NaN
         return Rejection.STABILITY
+    target, (mask, window) = candidate.target, placed
     if target.detection.is_point:
         return None
-    mask, window = placed
     if _box_of(window).iou(target.box) < gate.min_box_iou:
         return Rejection.BOX
     ratio = np.count_nonzero(mask) / target.box.area

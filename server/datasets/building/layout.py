@@ -87,6 +87,11 @@ class Layout:
         return self.root / "README.md"
 
     @property
+    def report(self) -> Path:
+        """Its numbers, figures and examples, for people."""
+        return self.root / "report.html"
+
+    @property
     def manifest(self) -> Path:
         """Sizes and digests of all other files."""
         return self.root / "manifest.json"
@@ -98,8 +103,12 @@ class Layout:
         for path in sorted(folder.rglob("*.json")):
             name = path.relative_to(folder).with_suffix("").as_posix()
             if name not in known:
-                for find in (self.classes_png, self.objects_png, self.objects_large, *self._mapped, self.record):
-                    find(name).unlink(missing_ok=True)
+                self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """Remove everything of an image."""
+        for find in (self.classes_png, self.objects_png, self.objects_large, *self._mapped, self.record):
+            find(name).unlink(missing_ok=True)
 
 
 @contextmanager

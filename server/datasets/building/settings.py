@@ -13,27 +13,37 @@ PROMPT_PARTS: tuple[PromptPart, ...] = get_args(PromptPart)
 PromptKind = frozenset[PromptPart]
 BOX: PromptKind = frozenset(("box",))
 MIN_WINDOW_PX = 64
+# Least predicted IoU and stability. With a box they reject no good mask of the regions they were chosen on, see
+# docs/building_datasets.md. Clicks and filled boxes alone are rated lower; there they stop what is plainly wrong.
+BOX_RATINGS, OTHER_RATINGS = (0.9, 0.88), (0.5, 0.7)
 
 
 @dataclass(frozen=True)
 class Gate:
     """What a mask must reach to enter the dataset; boxes are not asked of masks that come from a point.
 
-    The defaults leave out what is plainly not the object of its box; see docs/building_datasets.md.
-
     Attributes:
-        min_predicted_iou: the network's own rating, 0..1.
-        min_stability: stability score, 0..1.
+        min_predicted_iou: the network's own rating, 0..1; None means `BOX_RATINGS` or `OTHER_RATINGS`.
+        min_stability: stability score, 0..1; None likewise.
         min_box_iou: IoU of the mask's box with the prompt's box, 0..1.
         min_area_ratio: mask's area over that of the prompt's box.
         max_area_ratio: see above.
     """
 
-    min_predicted_iou: float = 0.5
-    min_stability: float = 0.7
+    min_predicted_iou: float | None = None
+    min_stability: float | None = None
     min_box_iou: float = 0.5
     min_area_ratio: float = 0.1
     max_area_ratio: float = 1.5
+
+    def min_ratings(self, prompt: PromptKind) -> tuple[float, float]:
+        """Return predicted IoU and stability that a mask must reach which was asked for with a prompt."""
+        usual = BOX_RATINGS if "box" in prompt else OTHER_RATINGS
+        given = self.min_predicted_iou, self.min_stability
+        predicted_iou, stability = (
+            least if value is None else value for value, least in zip(given, usual, strict=True)
+        )
+        return predicted_iou, stability
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ def check_settings(settings: BuildSettings) -> None:
         "test": shares.test,
     }
     for name, value in named.items():
-        if not 0 <= value <= 1:
+        if value is not None and not 0 <= value <= 1:
             raise BadParameter(f"{name} is {value:g}; give a number from 0 to 1.", name)
     if shares.validation + shares.test > 1:
         raise BadParameter(

@@ -27,7 +27,8 @@ class BuildSummary:
         n_cut: detections that were cut at the border of their image, and used.
         kept_by_class: instances by class, in the order of the classes.
         in_by_class: detections that a mask was asked for, by class.
-        notes: sentences about the labels, the first thousand.
+        left_out: sentences about images that cannot be read; none of their detections count.
+        notes: these and sentences about the labels, the first thousand.
     """
 
     n_images: int
@@ -38,23 +39,34 @@ class BuildSummary:
     n_cut: int
     kept_by_class: dict[str, int]
     in_by_class: dict[str, int]
+    left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def tell(self) -> str:
+        """Return a sentence with the counts."""
+        unread = f" ({len(self.left_out)} more cannot be read)" if self.left_out else ""
+        lost = {**self.unusable, **self.rejected}
+        told = "".join(f", {number} {reason.replace('_', ' ')}" for reason, number in lost.items())
+        return f"{self.n_images} images{unread}, {self.n_in} boxes or points: {self.n_kept} instances kept{told}."
 
-def summarise(layout: Layout, names: Sequence[str], class_names: Sequence[str], notes: Sequence[str]) -> BuildSummary:
+
+def summarise(
+    layout: Layout, names: Sequence[str], class_names: Sequence[str], left_out: Sequence[str], notes: Sequence[str]
+) -> BuildSummary:
     """Count the records of finished images.
 
     Args:
         layout: of the dataset.
         names: of its images.
         class_names: in the order of their values.
-        notes: of the reader, that come first.
+        left_out: sentences about images that cannot be read, that come first.
+        notes: of the reader, that come next.
     """
     faults: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     kept: Counter[str] = Counter()
-    told = list(notes)
+    told = [*left_out, *notes]
     for name in names:
         record = read_record(layout, name)
         faults.update(record.faults)
@@ -72,5 +84,6 @@ def summarise(layout: Layout, names: Sequence[str], class_names: Sequence[str], 
         n_cut=n_cut,
         kept_by_class={name: kept[name] for name in class_names},
         in_by_class={name: asked[name] for name in class_names},
-        notes=tuple(told),
+        left_out=tuple(left_out),
+        notes=tuple(told[:MAX_NOTES]),
     )

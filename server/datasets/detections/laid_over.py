@@ -18,6 +18,8 @@ from server.datasets.errors import BadDataset
 from server.datasets.images import SceneImage
 from server.datasets.polygon_layer import PolygonLayer, list_attributes, read_polygon_layer
 from server.datasets.polygons import tell_crs
+from server.datasets.refused import tell_left_out
+from server.errors import NotARaster
 from server.rasters.opening import open_raster
 from server.vectors.placement import Placement, read_placement
 
@@ -65,10 +67,11 @@ def open_vector_file(path: Path, names: ImageNames, classes: Sequence[str] | Non
     Their class is in the first attribute among "class", "label" and "name" that there is; without one they are called
     "object".
 
+    A raster that cannot be opened is left out with a note, as nobody knows whether anything lies on it.
+
     Raises:
         BadDataset: the file cannot be read or lies on none of the rasters, a raster has no place on Earth, or a class
             is not in the list.
-        NotARaster: an image cannot be opened.
     """
     known = list_attributes(path)
     attribute = next((column for column in CLASS_COLUMNS if column in known), None)
@@ -78,8 +81,12 @@ def open_vector_file(path: Path, names: ImageNames, classes: Sequence[str] | Non
     notes: dict[str, None] = {}  # in order, each once
     touched: dict[str, Path] = {}
     for key, image in names.images.items():
-        with open_raster(image) as raster:
-            placement, size = read_placement(raster), (raster.width, raster.height)
+        try:
+            with open_raster(image) as raster:
+                placement, size = read_placement(raster), (raster.width, raster.height)
+        except NotARaster as error:
+            notes[tell_left_out(image.name, error.message)] = None
+            continue
         _require_place(image, placement)
         if layer.outlines_on(placement, size):
             touched[key] = image

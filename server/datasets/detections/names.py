@@ -13,25 +13,29 @@ from server.datasets.scenes import list_names
 class ImageNames:
     """The images of a folder, found by their path below it, or by file name alone where that is unique."""
 
-    def __init__(self, images: Mapping[str, Path]) -> None:
+    def __init__(self, images: Mapping[str, Path], refused: Iterable[str] = ()) -> None:
         """Prepare.
 
         Args:
             images: files by their path below the folder without ending, as `find_files` returns them.
+            refused: such paths of images that were taken away. Their labels belong to them all the same, and not to
+                another image of the same file name.
         """
         self.images = images
+        self._known = {*images, *refused}
         self._by_stem: dict[str, list[str]] = {}
-        for key in images:
+        for key in sorted(self._known):
             self._by_stem.setdefault(PurePosixPath(key).name, []).append(key)
 
     def find(self, written: str) -> str | None:
         """Return the name of the image that is written as a path or file name, with or without ending.
 
-        None where there is no such image, or where several folders have one and the path does not tell which.
+        None where there is no such image, or where several folders have one and the path does not tell which. The name
+        may be that of a refused one, which is not among `images`.
         """
         path = PurePosixPath(written.strip().replace("\\", "/"))
         bare = path.with_suffix("") if path.suffix.lower() in IMAGE_SUFFIXES else path
-        if bare.as_posix() in self.images:
+        if bare.as_posix() in self._known:
             return bare.as_posix()
         found = self._by_stem.get(bare.name, [])
         return found[0] if len(found) == 1 else None

@@ -47,7 +47,6 @@ def open_detections(kind: str, boxes: Path, names: ImageNames, classes: Sequence
 
     Raises:
         BadDataset: the format is unknown, or the labels are not in it or belong to none of the images.
-        NotARaster: an image cannot be opened.
     """
     if kind not in FORMATS:
         raise BadDataset(f'There is no format "{kind[:40]}"; known are {", ".join(FORMATS)}.', "format")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.datasets.report.objects import CountedImage, CountedObject
+from server.rasters.windows import PixelWindow
 
 N_EXAMPLES = 6
 SIDE_PX = 112
@@ -57,7 +58,8 @@ class Example:
             return ground
         width, height = self.image.size
         x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
-        ground[y0 - top : y1 - top, x0 - left : x1 - left] = self.image.read_rgb()[y0:y1, x0:x1]
+        part = PixelWindow(x0, y0, x1 - x0, y1 - y0)
+        ground[y0 - top : y1 - top, x0 - left : x1 - left] = self.image.read_rgb(part)
         return ground
 
 

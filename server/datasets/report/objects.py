@@ -42,13 +42,13 @@ class CountedImage:
         name: of the image.
         size: width and height.
         objects: in a fixed order.
-        read_rgb: returns the image, uint8 (H, W, 3); None where only its labels are at hand.
+        read_rgb: returns a part of the image, uint8 (height, width, 3); None where only its labels are at hand.
     """
 
     name: str
     size: tuple[int, int]
     objects: Sequence[CountedObject]
-    read_rgb: Callable[[], NDArray[np.uint8]] | None
+    read_rgb: Callable[[PixelWindow], NDArray[np.uint8]] | None
 
 
 class CountedDataset(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -42,6 +43,11 @@ th:first-child, td:first-child { text-align: left; white-space: normal; } th { c
 .examples span { flex: 0 0 140px; overflow-wrap: anywhere; } .examples img { border-radius: 4px; height: 112px;
   width: 112px; }
 """
+# The page runs nothing and loads nothing, also where it is opened as a file: its own style, and pictures inside of it.
+_STYLE_DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
+CONTENT_SECURITY_POLICY = (
+    f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_DIGEST}'; base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,7 @@ def render_page(statistics: Statistics, heading: Heading, figures: Sequence[Figu
         heading: above it.
         figures: of `make_figures`.
     """
-    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in heading.notes)
     body = [
-        f"<h1>{escape(heading.title)}</h1>",
-        f'<p class="soft">{escape(heading.source)}</p>{notes}',
         _render_totals(statistics),
         *(_render_figure(figure) for figure in figures),
         "<h2>Classes</h2>",
@@ -81,11 +84,23 @@ def render_page(statistics: Statistics, heading: Heading, figures: Sequence[Figu
         "<h2>Beside SAMRS</h2>",
         *(f"<p>{escape(sentence)}</p>" for sentence in compare_with_samrs(statistics)),
     ]
+    return _render_frame(heading, body)
+
+
+def render_empty_page(heading: Heading) -> str:
+    """Return the page of a dataset without objects."""
+    return _render_frame(heading, ["<p>The dataset holds no objects, so there is nothing to show.</p>"])
+
+
+def _render_frame(heading: Heading, body: Iterable[str]) -> str:
+    notes = "".join(f'<p class="soft">{escape(note)}</p>' for note in heading.notes)
+    parts = [f"<h1>{escape(heading.title)}</h1>", f'<p class="soft">{escape(heading.source)}</p>{notes}', *body]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{CONTENT_SECURITY_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(heading.title)}</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(body)
+        + "\n".join(parts)
         + "\n</body></html>\n"
     )
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pycocotools import mask as run_lengths
 
 from server.datasets.building.annotations import Annotation
 from server.datasets.building.layout import Layout
 from server.datasets.building.records import ImageRecord, read_record
+from server.datasets.building.run_lengths import read_mask
 from server.datasets.errors import BadDataset
-from server.datasets.images import find_files, open_image
-from server.datasets.options import ReadingOptions
+from server.datasets.images import find_files
+from server.datasets.report.examples import PLAIN_RGB
 from server.datasets.report.objects import CountedImage, CountedObject
 from server.datasets.scenes import Dataset, LabelledScene
-from server.rasters.windows import PixelWindow
+from server.errors import NotARaster
+from server.rasters.preview import choose_bands
+from server.rasters.windows import PatchReader, PixelWindow
 
 # Images are looked at whole, as their objects are.
 WHOLE = 2**31
@@ -34,26 +36,24 @@ def is_built(folder: Path) -> bool:
 class BuiltDataset:
     """Implements `CountedDataset` with the records of a built dataset; masks are whole, also where others lie above."""
 
-    def __init__(self, root: Path, images: Path | None) -> None:
-        """Open.
+    def __init__(
+        self,
+        layout: Layout,
+        names: Sequence[str],
+        class_names: Sequence[str],
+        find_image: Callable[[ImageRecord], Path | None],
+    ) -> None:
+        """Take what is known about the dataset.
 
         Args:
-            root: folder of the dataset.
-            images: that it was made from; None leaves out what needs them.
-
-        Raises:
-            BadDataset: the dataset is not finished, or `images` has none of its images.
+            layout: where the records are.
+            names: of its images.
+            class_names: in the order of their values.
+            find_image: returns the file of an image; None leaves out what needs it.
         """
-        self._layout = Layout(root)
-        if not self._layout.splits.is_file():
-            raise BadDataset(f"{root} is not finished; run build-dataset again, it goes on where it was.", "dataset")
-        self._names = list(json.loads(self._layout.splits.read_text(encoding="utf-8"))["areas"])
-        plan = json.loads(self._layout.plan.read_text(encoding="utf-8"))
-        self.class_names: Sequence[str] = plan["classes"]
-        self._images = images
-        self._files = {} if images is None else find_files(images)
-        if images is not None and not self._files.keys() & set(self._names):
-            raise BadDataset(f"{images} holds none of the images that {root} was made from.", "images")
+        self._layout, self._names = layout, names
+        self.class_names = class_names
+        self._find_image = find_image
 
     def __len__(self) -> int:
         return len(self._names)
@@ -61,14 +61,39 @@ class BuiltDataset:
     def __iter__(self) -> Iterator[CountedImage]:
         for name in self._names:
             record = read_record(self._layout, name)
-            objects = [_read_object(annotation, record) for annotation in record.kept]
-            read_rgb = cache(partial(self._read_rgb, name)) if name in self._files else None
-            yield CountedImage(name, record.size, objects, read_rgb)
+            objects = [_read_object(annotation) for annotation in record.kept]
+            path = self._find_image(record)
+            yield CountedImage(name, record.size, objects, None if path is None else partial(_read_rgb, path))
 
-    def _read_rgb(self, name: str) -> NDArray[np.uint8]:
-        folder = self._images or Path()
-        image = next(open_image(self._files[name], name, folder, ReadingOptions(max_side_px=WHOLE)))
-        return image.read("percentile").rgb
+
+def open_built(root: Path, images: Path | None) -> BuiltDataset:
+    """Open a dataset that `build-dataset` wrote.
+
+    Args:
+        root: its folder.
+        images: that it was made from; None leaves out what needs them.
+
+    Raises:
+        BadDataset: the dataset is not finished, or `images` has none of its images.
+    """
+    layout = Layout(root)
+    if not layout.splits.is_file():
+        raise BadDataset(f"{root} is not finished; run build-dataset again, it goes on where it was.", "dataset")
+    names = list(json.loads(layout.splits.read_text(encoding="utf-8"))["areas"])
+    plan = json.loads(layout.plan.read_text(encoding="utf-8"))
+    files = {} if images is None else find_files(images)
+    if images is not None and not files.keys() & set(names):
+        raise BadDataset(f"{images} holds none of the images that {root} was made from.", "images")
+    return BuiltDataset(layout, names, plan["classes"], lambda record: files.get(record.name))
+
+
+def _read_rgb(path: Path, window: PixelWindow) -> NDArray[np.uint8]:
+    """Return a part of an image, grey where it cannot be read: an example is no reason to go without a report."""
+    try:
+        with PatchReader(path, choose_bands(path, None)) as reader:
+            return reader.read_patch(window).rgb
+    except NotARaster:
+        return np.full((window.height, window.width, 3), PLAIN_RGB, np.uint8)
 
 
 class SceneDataset:
@@ -84,8 +109,7 @@ class SceneDataset:
     def __iter__(self) -> Iterator[CountedImage]:
         for scene in self._dataset:
             height, width = scene.objects.shape
-            read_rgb = partial(getattr, scene, "rgb")
-            yield CountedImage(scene.name, (width, height), list(self._cut_out(scene)), read_rgb)
+            yield CountedImage(scene.name, (width, height), list(self._cut_out(scene)), partial(_cut_rgb, scene))
 
     def _cut_out(self, scene: LabelledScene) -> Iterator[CountedObject]:
         for number, window in find_windows(scene.objects).items():
@@ -94,6 +118,10 @@ class SceneDataset:
             value = int(scene.classes[part][mask][0])
             if value > 0:
                 yield CountedObject(self.class_names[value - 1], mask, window, None)
+
+
+def _cut_rgb(scene: LabelledScene, window: PixelWindow) -> NDArray[np.uint8]:
+    return scene.rgb[window.row : window.row + window.height, window.col : window.col + window.width]
 
 
 def find_windows(objects: NDArray[np.int32]) -> dict[int, PixelWindow]:
@@ -109,12 +137,7 @@ def find_windows(objects: NDArray[np.int32]) -> dict[int, PixelWindow]:
     return {number: PixelWindow(*box) for number, box in zip(ids.tolist(), boxes, strict=True)}
 
 
-def _read_object(annotation: Annotation, record: ImageRecord) -> CountedObject:
-    x, y, width, height = annotation["bbox"]
-    whole = run_lengths.decode(annotation["segmentation"]).astype(np.bool_)
-    mask = whole[y : y + height, x : x + width]
-    if whole.shape != record.size[::-1] or mask.shape != (height, width):
-        raise BadDataset(
-            f"The record of {record.name} does not fit itself; remove it and run build-dataset.", "dataset"
-        )
-    return CountedObject(annotation["class"], mask, PixelWindow(x, y, width, height), annotation.get("box_iou"))
+def _read_object(annotation: Annotation) -> CountedObject:
+    return CountedObject(
+        annotation["class"], read_mask(annotation), PixelWindow(*annotation["bbox"]), annotation.get("box_iou")
+    )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from server.datasets.building.annotations import DIGITS, Annotation, encode_mask
+from server.datasets.building.annotations import DIGITS, Annotation
+from server.datasets.building.run_lengths import encode_mask
 from server.datasets.detections.fitting import Target
 from server.datasets.detections.records import Box
 from server.errors import BadParameter

@@ -13,8 +13,11 @@ from server.datasets.building.building import list_class_rows
 from server.datasets.building.layout import Layout, digest_file, drafting, write_json
 from server.datasets.building.painting import paint
 from server.datasets.building.pictures import Maps, make_palette, write_maps
-from server.datasets.building.records import read_record, write_record
+from server.datasets.building.records import ImageRecord, read_record, write_record
 from server.datasets.images import SceneImage
+from server.datasets.report.page import Heading
+from server.datasets.report.sources import BuiltDataset
+from server.datasets.report.writing import write_report
 from server.datasets.review.deciding import ReviewedLayout, decide_record, make_reviewed
 from server.datasets.review.masks import read_instance
 from server.datasets.review.objects import Progress, ReviewObjects
@@ -56,6 +59,16 @@ class Export:
             self._join(palette)
             write_json(self._folder / STATE, {"revision": latest})
 
+    def find_report(self) -> Path:
+        """Return the report of the dataset, decisions applied; made first where an earlier version left it out."""
+        self.refresh()
+        for layout in (self._reviewed, self._built):
+            if layout.report.is_file():
+                return layout.report
+        with self._writing:
+            self._write_report(list_images(self._built))
+        return self._reviewed.report
+
     def list_files(self) -> Iterator[tuple[str, Path]]:
         """Yield the path in the dataset and the file of everything that belongs to it, in order."""
         roots = (self._built.root, self._reviewed.root)  # the later wins
@@ -93,7 +106,17 @@ class Export:
         with drafting(layout.data_sheet) as draft:
             sheet = self._built.data_sheet.read_text(encoding="utf-8")
             draft.write_text(f"{sheet}\n{render_review(self._objects.measure())}", encoding="utf-8")
+        self._write_report(names)
         write_manifest(self._built, layout)
+
+    def _write_report(self, names: list[str]) -> None:
+        def find_image(record: ImageRecord) -> Path:
+            return self._images / record.file_name
+
+        title = self._built.data_sheet.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        heading = Heading(title, tell_progress(self._objects.measure()))
+        dataset = BuiltDataset(self._reviewed, names, self._class_names, find_image)
+        write_report(self._reviewed, dataset, heading, lambda: None)
 
 
 def list_images(layout: Layout) -> list[str]:
@@ -104,13 +127,19 @@ def list_images(layout: Layout) -> list[str]:
 
 def render_review(progress: Progress) -> str:
     """Return the part of the data sheet that tells what people did, as Markdown."""
+    return (
+        f"## Review\n\nPeople looked at masks after the counts above: {tell_progress(progress)} `instances.json`, "
+        "`report.html`, `masks/` and `instances/` follow these decisions; `review` in `instances.json` tells which "
+        "object somebody looked at, and what was rejected is in `rejected.json`.\n"
+    )
+
+
+def tell_progress(progress: Progress) -> str:
+    """Return a sentence about what people decided."""
     states = progress.states
     return (
-        "## Review\n\nPeople looked at masks after the counts above: "
-        f"{states['accepted']} of those that passed the gate were accepted, {states['rejected']} rejected, "
-        f"{states['open']} not looked at; {progress.corrected} masks come from clicks. `instances.json`, `masks/` and "
-        "`instances/` follow these decisions; `review` in `instances.json` tells which object somebody looked at, and "
-        "what was rejected is in `rejected.json`.\n"
+        f"{states['accepted']} of the masks that passed the gate were accepted, {states['rejected']} rejected, "
+        f"{states['open']} not looked at; {progress.corrected} masks come from clicks."
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.datasets.building.annotations import Annotation
+from server.datasets.building.run_lengths import read_mask
 from server.datasets.detections.fitting import Target
-from server.datasets.review.masks import read_mask
 from server.rasters.preview import choose_bands, encode_picture
 from server.rasters.windows import PatchReader, PixelWindow
 

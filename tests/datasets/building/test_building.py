@@ -49,6 +49,7 @@ def test_counts_and_files(build, tmp_path):
         "manifest.json",
         "plan.json",
         "rejected.json",
+        "report.html",
         "splits.json",
     }
     per_image = {f"{kind}/{name}" for name in "ab" for kind in ("instances", "masks")}

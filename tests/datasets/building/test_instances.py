@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import permutations
 
 import numpy as np
 import pytest
 from pycocotools import mask as run_lengths
 
-from server.datasets.building.annotations import describe_instance, encode_mask
+from server.datasets.building.annotations import describe_instance
 from server.datasets.building.asking import Candidate
 from server.datasets.building.instances import Instance, Rejection, judge, make_instance
 from server.datasets.building.painting import paint
-from server.datasets.building.settings import BOX, BuildSettings, Gate
+from server.datasets.building.run_lengths import encode_mask
+from server.datasets.building.settings import BOX, BuildSettings, Gate, read_prompt
 from server.datasets.building.windows import Look
 from server.rasters.windows import PixelWindow
 from server.segmentation.mask_records import MaskRecord
@@ -70,13 +72,31 @@ def test_no_mask_is_a_reason(make_target):
 def test_every_reason_to_reject(ratings, mask, corner, reason, make_target):
     target = make_target(1, (0.0, 0.0, 10.0, 10.0))
     placed = mask, PixelWindow(*corner, mask.shape[1], mask.shape[0])
-    assert judge(target, ratings, placed, Gate()) is reason
+    assert judge(candidate(target), rate(*ratings), placed, Gate()) is reason
+
+
+def rate(predicted_iou: float, stability: float) -> MaskRecord:
+    return MaskRecord(np.ones((1, 1), bool), (0, 0, 1, 1), predicted_iou, stability, (0.0, 0.0))
 
 
 def test_points_are_not_asked_for_boxes(make_target):
     point = make_target(1, np.array([[5.0, 5.0]]))
     placed = np.ones((40, 40), bool), PixelWindow(0, 0, 40, 40)
-    assert judge(point, (0.9, 0.9), placed, Gate()) is None
+    assert judge(candidate(point), rate(0.9, 0.9), placed, Gate()) is None
+
+
+def test_less_is_asked_of_masks_without_a_box_unless_somebody_says_so(make_target):
+    shown = candidate(make_target(1, (0.0, 0.0, 10.0, 10.0)))
+    placed = np.ones((10, 10), bool), PixelWindow(0, 0, 10, 10)
+    found = {
+        prompt: [
+            judge(dataclasses.replace(shown, prompt=read_prompt(prompt)), rate(*ratings), placed, gate)
+            for ratings, gate in (((0.8, 0.95), Gate()), ((0.95, 0.8), Gate()), ((0.8, 0.95), Gate(0.85, 0.75)))
+        ]
+        for prompt in ("box", "box+point", "point", "mask")
+    }
+    assert found["box"] == found["box+point"] == [Rejection.IOU, Rejection.STABILITY, Rejection.IOU]
+    assert found["point"] == found["mask"] == [None, None, Rejection.IOU]
 
 
 def instance(target, window, score=0.9):

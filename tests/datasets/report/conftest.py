@@ -31,12 +31,15 @@ def make_object(name: str, box: tuple[int, int, int, int], box_iou: float | None
     return CountedObject(name, np.ones((box[3], box[2]), bool), PixelWindow(*box), box_iou)
 
 
+def read_grey(window: PixelWindow) -> np.ndarray:
+    return np.full((window.height, window.width, 3), 90, np.uint8)
+
+
 @pytest.fixture
 def known() -> KnownDataset:
     first = [make_object("car", (0, 0, 32, 32), 0.8), make_object("bus", (64, 64, 16, 8), 0.6)]
     second = [make_object("car", (100, 20, 10, 10), 1.0)]
-    ground = np.full((128, 128, 3), 90, np.uint8)
-    images = [CountedImage("a", (128, 128), first, lambda: ground), CountedImage("b", (128, 64), second, None)]
+    images = [CountedImage("a", (128, 128), first, read_grey), CountedImage("b", (128, 64), second, None)]
     return KnownDataset([*images, CountedImage("c", (64, 64), [], None)], ("car", "bus", "ship"))
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from xml.etree import ElementTree
 
 import cv2
 import pytest
 
+from server.datasets.building.layout import Layout
 from server.datasets.report.figures import Bars, Histogram, choose_end, make_figures
+from server.datasets.report.objects import CountedImage
 from server.datasets.report.page import Heading, render_page
 from server.datasets.report.png import write_figures
 from server.datasets.report.statistics import measure_dataset
 from server.datasets.report.svg import draw_svg, list_ticks
+from server.datasets.report.writing import write_report
+from tests.datasets.report.conftest import KnownDataset
 
 
 @pytest.fixture
@@ -72,6 +78,21 @@ def test_the_page_needs_nothing_else(statistics, figures):
     assert not re.search(r'(src|href)="(?!data:)', page)
     # Sizes of cars: 1024 and 100, so the deviation 462 over the mean 562.
     assert "<td>car</td><td>2</td><td>1,124</td><td>89.8%</td><td>562</td><td>562</td><td>0.82</td>" in page
+
+
+def test_the_page_allows_its_own_style_and_nothing_that_runs(statistics, figures):
+    page = render_page(statistics, Heading("A set", "in a folder"), figures)
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = page.partition('http-equiv="Content-Security-Policy" content="')[2].partition('"')[0]
+    assert policy.startswith(f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; ")
+    assert not re.search(r"<script|\bstyle=|\bon[a-z]+=|javascript:", page)
+
+
+def test_a_dataset_without_objects_has_a_page(tmp_path):
+    nothing = KnownDataset([CountedImage("a", (20, 10), (), None)], ("car",))
+    write_report(Layout(tmp_path), nothing, Heading("Empty", "in a folder"), lambda: None)
+    assert "The dataset holds no objects" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_png_figures_are_written_and_stay_the_same(figures, tmp_path):

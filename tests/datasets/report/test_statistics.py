@@ -9,7 +9,7 @@ from server.datasets.report.comparison import N_IMAGES, PARTS, compare_with_samr
 from server.datasets.report.examples import N_EXAMPLES, SIDE_PX, Example, ExampleBox
 from server.datasets.report.objects import CountedImage
 from server.datasets.report.statistics import measure_dataset
-from tests.datasets.report.conftest import make_object
+from tests.datasets.report.conftest import make_object, read_grey
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_truth_is_the_object_below_most_of_the_mask(known):
 
 
 def test_examples_do_not_depend_on_the_order():
-    image = CountedImage("a", (200, 200), (), lambda: np.zeros((200, 200, 3), np.uint8))
+    image = CountedImage("a", (200, 200), (), read_grey)
     examples = [Example(image, make_object("car", (number, 3, 5 + number, 9)), str(number)) for number in range(40)]
     boxes = ExampleBox(), ExampleBox()
     for one, other in zip(examples, reversed(examples), strict=True):
@@ -59,10 +59,10 @@ def test_examples_do_not_depend_on_the_order():
 
 @pytest.mark.parametrize("has_ground", [True, False])
 def test_objects_at_the_border_are_drawn(has_ground):
-    image = CountedImage("a", (50, 40), (), (lambda: np.full((40, 50, 3), 10, np.uint8)) if has_ground else None)
+    image = CountedImage("a", (50, 40), (), read_grey if has_ground else None)
     picture = Example(image, make_object("car", (40, 30, 10, 10)), "a 1").draw()
     assert (picture == (255, 64, 64)).all(axis=2).any()
-    assert picture[SIDE_PX // 2, SIDE_PX // 2].tolist() == ([10] * 3 if has_ground else [225] * 3)
+    assert picture[SIDE_PX // 2, SIDE_PX // 2].tolist() == ([90] * 3 if has_ground else [225] * 3)
 
 
 def test_samrs_adds_up_and_is_set_beside(statistics):
