@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -157,9 +157,15 @@ def _ask_child(subject: Subject, side: str, threads: int) -> float:
 def measure_own_peak_mib(subject: Subject, side: str) -> float:
     """Run one side once; return by how many MiB it raised this process's highest memory, its result included."""
     run = make_sides(subject)[side]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _read_peak_kib()
     run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KIB / MIB
+    return (_read_peak_kib() - before) * KIB / MIB
+
+
+def _read_peak_kib() -> int:
+    """Return the highest memory of this program; `ru_maxrss` would begin with that of the process that started it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0])
 
 
 if __name__ == "__main__":

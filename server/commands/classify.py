@@ -21,7 +21,8 @@ from server.segmentation.networks.checkpoints import CHECKPOINT_FOLDER, DEFAULT_
 from server.vectors.exchange import read_examples
 from server.vocabulary.asking import DEFAULT_MIN_AREA_PX, ExampleShape, Knobs, VocabularyRequest, VocabularyResult
 from server.vocabulary.class_list import ClassList, parse_classes
-from server.vocabulary.service import OpenVocabularyEngine, choose_model
+from server.vocabulary.clip_files import choose_model
+from server.vocabulary.service import OpenVocabularyEngine
 
 SQUARE_METRES_PER_HECTARE = 10_000
 

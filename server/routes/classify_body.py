@@ -71,7 +71,7 @@ class ClassifyBody(Body):
     )
     refine: bool = Field(
         default=False,
-        description="Outline all objects, too, and let each take the class its pixels agree on: sharper borders.",
+        description="Outline all objects, too; where the pixels of one agree, the doubtful among them take its class: sharper borders.",
     )
     background_threshold: float | None = Field(
         default=None,

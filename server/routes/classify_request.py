@@ -13,15 +13,14 @@ from server.clients.rasters import RasterEntry
 from server.errors import BadParameter, CheckpointMissing
 from server.rasters.area import read_area
 from server.rasters.ground_resolution import read_pixel_size_m
-from server.rasters.opening import open_raster
 from server.rasters.windows import check_window
 from server.routes.classify_body import ClassifyBody, SentVocabularyClass
 from server.routes.segment_request import check_file_name, choose_bands, choose_checkpoint
 from server.routes.services import services
-from server.vectors.placement import read_placement
+from server.vectors.placement import read_place
 from server.vocabulary.asking import Knobs
 from server.vocabulary.class_list import ClassList
-from server.vocabulary.service import choose_model
+from server.vocabulary.clip_files import choose_model
 
 PARAMETERS = tuple(Knobs.__dataclass_fields__)
 
@@ -134,8 +133,7 @@ def _classes_in_layer(entry: RasterEntry) -> set[str | None]:
 def _place_points(points: Sequence[Sequence[float]], space: str, entry: RasterEntry, place: str) -> list[list[float]]:
     """Return points in pixels of the raster."""
     given = np.array(points, np.float64).reshape(-1, 2)
-    with open_raster(entry.source) as raster:
-        width, height, placement = raster.width, raster.height, read_placement(raster)
+    placement, (width, height) = read_place(entry.source)
     pixels = given
     if space == "map" and placement.is_georeferenced and len(given):
         with np.errstate(invalid="ignore"):  # degrees that have no place in the raster's CRS

@@ -12,7 +12,8 @@ from server.routes.guards import current_client
 from server.routes.job_answers import answer_job
 from server.routes.rasters import find_raster
 from server.routes.services import services
-from server.vocabulary.service import describe_presets, explain_missing_words, list_models
+from server.vocabulary.clip_files import explain_missing_words, list_models
+from server.vocabulary.service import describe_presets
 
 blueprint = Blueprint("vocabulary", __name__)
 

@@ -71,10 +71,7 @@ class BilateralStage(nn.Module):
         queries = around[..., inner, inner].flatten(-2)
         likeness = (queries.mT * self._temperature()) @ around.flatten(-2)
         likeness = likeness.reshape(*likeness.shape[:3], BLOCK, BLOCK, side, side)
-        # Of each block's pixels, pixel (i, j) has its neighbours at (i, j) .. (i + k - 1, j + k - 1).
-        near = torch.stack([likeness[..., i, :, i : i + n_taps, :] for i in range(BLOCK)], dim=3)
-        near = torch.stack([near[..., j, :, j : j + n_taps] for j in range(BLOCK)], dim=4)
-        weights = torch.softmax(near.flatten(-2), dim=-1) * self._spatial_weights()
+        weights = torch.softmax(_take_neighbours(likeness, n_taps).flatten(-2), dim=-1) * self._spatial_weights()
         weights = weights / weights.sum(-1, keepdim=True).clamp(min=MIN_SUM)
         colours = _cut(guidance, axes, blocks)[..., inner, inner].movedim(3, -1)
         weights = weights + FIXUP_SHARE * self._correct(torch.cat([weights, colours], dim=-1))
@@ -109,6 +106,20 @@ def _make_projection(n_inputs: int, n_outputs: int) -> nn.Sequential:
 def _mix_channels(layer: nn.Module, values: Tensor) -> Tensor:
     """Apply a 1x1 convolution to (..., channels)."""
     return functional.linear(values, layer.get_parameter("weight")[:, :, 0, 0], layer.get_parameter("bias"))
+
+
+def _take_neighbours(likeness: Tensor, n_taps: int) -> Tensor:
+    """Return (..., BLOCK, BLOCK, k, k): what every pixel of a block has with its neighbours alone.
+
+    A view: neighbours of pixel (i, j) begin at (i, j), so a step to the next pixel moves on its neighbours as well.
+
+    Args:
+        likeness: (..., BLOCK, BLOCK, S, S), contiguous: each pixel of a block with all pixels around the block.
+        n_taps: k.
+    """
+    *outer, by_i, by_j, by_row, by_col = likeness.stride()
+    shape = (*likeness.shape[:-2], n_taps, n_taps)
+    return likeness.as_strided(shape, (*outer, by_i + by_row, by_j + by_col, by_row, by_col))
 
 
 def _cut(fine: Tensor, axes: tuple[Axis, Axis], blocks: range) -> Tensor:

@@ -42,7 +42,8 @@ class ClassifyRequest:
         window: part of the raster to classify; None means all of it. The class raster always has the raster's size.
         resolution_m: metres on the ground per pixel of the network's input; None means pixels as they are.
         area: GeoJSON Polygon or MultiPolygon outside which nothing is classified; see `SegmentRequest`.
-        refine: let SAM's objects sharpen the map: each takes the class its pixels agree on. Needs `find_objects`.
+        refine: let SAM's objects sharpen the map: doubtful pixels take the class that their object's agree on. Needs
+            `find_objects`.
     """
 
     band_indexes: tuple[int, ...]

@@ -16,26 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from server.errors import BadParameter, CheckpointMissing
-from server.vocabulary.attention import LastBlock
 from server.vocabulary.backbones import DenseFeatures, normalise
+from server.vocabulary.clip_files import DEFAULT_MODEL, FOLDER, find_clip
+from server.vocabulary.last_block import LastBlock
 from server.vocabulary.patch_features import encode_patches
-from server.vocabulary.weights import SAFETENSORS_ENDING, read_tensors
+from server.vocabulary.weights import read_tensors
 
 # Of OpenAI's training pictures, in steps of 0..255; SegEarth-OV uses the same three digits.
 MEAN, STD = (122.771, 116.746, 104.094), (68.501, 66.632, 70.323)
-DEFAULT_MODEL = "ViT-B-16-openai"
-# CLIP files lie in a folder of their own, because those beside it are taken for segmentation networks.
-FOLDER = "clip"
 # OpenAI trained with a quick approximation of GELU; the same architectures of others use the exact one.
 OPENAI_ENDING = "-openai"
-ENDINGS = (SAFETENSORS_ENDING, ".pt", ".pth", ".bin")
 # Numbers among the tensors of OpenAI's state_dicts that are no weights; only OpenAI's files have them.
 OPENAI_KEYS = ("input_resolution", "context_length", "vocab_size")
-HUB_REPOSITORIES = {
-    "ViT-B-16-openai": "timm/vit_base_patch16_clip_224.openai",
-    "ViT-L-14-openai": "timm/vit_large_patch14_clip_224.openai",
-    "ViT-B-32-openai": "timm/vit_base_patch32_clip_224.openai",
-}
 
 
 class ClipModel:
@@ -137,32 +129,6 @@ def load_clip(folder: Path, name: str = DEFAULT_MODEL, device: torch.device | st
             "model",
         ) from error
     return ClipModel(name, model.to(device).eval().requires_grad_(False))
-
-
-def find_clip(folder: Path, name: str) -> Path:
-    """Return the file with the weights of a model, without reading it.
-
-    Raises:
-        CheckpointMissing: there is none.
-    """
-    known = Path(name).name == name
-    found = [path for ending in ENDINGS if known and (path := folder / FOLDER / (name + ending)).is_file()]
-    if not found:
-        raise CheckpointMissing(_how_to_get(folder / FOLDER, name), "model")
-    return found[0]
-
-
-def _how_to_get(folder: Path, name: str) -> str:
-    repository = HUB_REPOSITORIES.get(name)
-    source = (
-        f"download open_clip_model.safetensors from huggingface.co/{repository}"
-        if repository
-        else "download its weights in open_clip's format, as safetensors or a plain state_dict"
-    )
-    return (
-        f'Words need CLIP, and the weights of "{name[:80]}" are not on this machine: {source}, and put the file at '
-        f"{folder / (name[:80] + SAFETENSORS_ENDING)}. Without it, show the classes by examples instead."
-    )
 
 
 def _read_config(folder: Path, name: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from server.vocabulary.attention import LastBlock, run_last_block
+from server.vocabulary.attention import run_last_block
+from server.vocabulary.last_block import LastBlock
 
 
 def encode_patches(

@@ -1,4 +1,4 @@
-"""Sharpens a class map by SAM's objects: where an object's pixels agree, all take that class; the rest keep theirs."""
+"""Sharpens a class map by SAM's objects: where an object's pixels agree, the doubtful among them take that class."""
 
 from __future__ import annotations
 
@@ -81,12 +81,16 @@ class ObjectClasses:
     agrees: NDArray[np.bool_]
 
     def refine(self, labels: NDArray[np.int32], found: ClassMap) -> ClassMap:
-        """Return classes and probability (H, W) in which objects, by `labels`, whose pixels agree are of one class."""
+        """Return classes and probability (H, W) in which doubtful pixels follow the object, by `labels`, they lie in.
+
+        Only pixels less probable than the object as a whole do: where the map is sure of something smaller, such as
+        surf in an object of water, it knows better.
+        """
         # Ids that nobody voted for are beyond the arrays.
         known = np.where(labels < len(self.agrees), labels, 0)
-        inside = self.agrees[known]
-        classes = np.where(inside, self.classes[known], found.classes)
-        return ClassMap(classes, np.where(inside, self.probability[known], found.probability))
+        follows = self.agrees[known] & (found.probability < self.probability[known])
+        classes = np.where(follows, self.classes[known], found.classes)
+        return ClassMap(classes, np.where(follows, self.probability[known], found.probability))
 
 
 class ClassifiedObjects(Mapping[int, ObjectAttributes]):

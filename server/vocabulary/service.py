@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from server.errors import CheckpointMissing
 from server.rasters.windows import PixelWindow
 from server.segmentation.class_mode.class_areas import (
     CLASSES,
@@ -28,6 +27,9 @@ from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.progress import Progress, Report, Span
 from server.segmentation.whole_raster.segmenting import SegmentRequest, read_ground
 from server.vocabulary.asking import ClassSummary, VocabularyRequest, VocabularyResult
+from server.vocabulary.clip_files import choose_model
+from server.vocabulary.presets import PRESETS
+from server.vocabulary.settings import VocabularySettings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from server.vocabulary.by_example import ExampleLooker
     from server.vocabulary.clip import ClipModel
     from server.vocabulary.logits import Looker
-    from server.vocabulary.settings import VocabularySettings
 
 # Where on the way from 0 to 1 the stages end; nearly all of the time goes into the network.
 CLASSIFIED_END, DRAWN_END = 0.9, 0.98
@@ -117,13 +118,11 @@ class OpenVocabularyEngine(SegmentationEngine):
 
     def _make_word_looker(self, request: VocabularyRequest, check: Callable[[], None]) -> Looker:
         from server.vocabulary.logits import Looker
-        from server.vocabulary.settings import VocabularySettings
         from server.vocabulary.text import WordVectors
 
         clip = wait_while_checking(lambda: self._load_clip(request.model), check)
         queries = WordVectors().make_queries(_Patient(clip, self._store.job_turn, check), request.classes)
-        settings: VocabularySettings = VocabularySettings(long_side=None)
-        return Looker(_Patient(clip, self._store.job_turn, check), queries, settings)
+        return Looker(_Patient(clip, self._store.job_turn, check), queries, VocabularySettings(long_side=None))
 
     def _make_example_looker(
         self, source: Path, asked: Any, request: VocabularyRequest, check: Callable[[], None]
@@ -179,42 +178,8 @@ class _Patient:
             return self._clip.encode_text(sentences)
 
 
-def list_models(folder: Path) -> list[str]:
-    """Return the names of the CLIP models whose weights lie in the checkpoint folder."""
-    spin_briefly()
-    from server.vocabulary.clip import ENDINGS, FOLDER  # torch comes with it
-
-    found = sorted(path for path in (folder / FOLDER).glob("*") if path.suffix in ENDINGS)
-    return list(dict.fromkeys(path.stem for path in found))
-
-
-def choose_model(folder: Path, asked: str | None) -> str:
-    """Return the CLIP model asked for; for None the usual one, else the first that is there.
-
-    Raises:
-        CheckpointMissing: its weights are not here; says how to get them.
-    """
-    from server.vocabulary.clip import DEFAULT_MODEL, find_clip
-
-    present = list_models(folder)
-    name = asked or (present[0] if present and DEFAULT_MODEL not in present else DEFAULT_MODEL)
-    find_clip(folder, name)
-    return name
-
-
-def explain_missing_words(folder: Path) -> str | None:
-    """Return how to get what words need; None where it is here."""
-    try:
-        choose_model(folder, None)
-    except CheckpointMissing as error:
-        return error.message
-    return None
-
-
 def describe_presets() -> list[dict[str, Any]]:
     """Return the class lists of well-known data sets, ready for JSON."""
-    from server.vocabulary.presets import PRESETS  # torch comes with it
-
     return [
         {
             "name": name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.errors import BadParameter
-from server.vocabulary.attention import LastBlock
+from server.vocabulary.last_block import LastBlock
 
 # Larger windows and pictures are refused: attention grows with the fourth power of the side.
 MAX_SIDE_PX = 2048

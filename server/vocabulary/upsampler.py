@@ -20,8 +20,8 @@ SHARED_RADIUS, SEPARATE_RADIUS = 5, 3
 class Upsampler(nn.Module, ABC):
     """Bilateral stages in a row; subclasses say which. Keeps FeatUp's names of parameters.
 
-    At the end 0.1 times a 1x1 convolution of the result is added to it. All stages treat the channels alike, so the
-    convolution may as well come first, on far fewer features; only its bias waits for the end.
+    At the end 0.1 times a 1x1 convolution of the result is added to it. All stages treat the channels alike and are
+    linear in them, so the convolution may as well come first, on far fewer features; only its bias waits for the end.
     """
 
     def __init__(self, n_channels: int) -> None:
@@ -50,14 +50,37 @@ class Upsampler(nn.Module, ABC):
 
     def bands(self, features: Tensor, picture: Tensor) -> Iterator[Tensor]:
         """Yield the same from top to bottom as bands (B, C, rows, scale w), so that no one need hold all of it."""
-        dropout, mixing = self.fixup_proj
-        features = features + FIXUP_SHARE * functional.conv2d(dropout(features), mixing.get_parameter("weight"))
         *first, last = self.stages()
+        features = self.mix(features)
         for stage in first:
             features = stage(features, picture)
-        bias = FIXUP_SHARE * mixing.get_parameter("bias")[:, None, None]
         for band in last.bands(features, picture):
-            yield band + bias
+            yield band + self.bias[:, None, None]
+
+    def mix(self, features: Tensor) -> Tensor:
+        """Return (B, C, h, w): the convolution at the end, without its bias, applied before the stages."""
+        dropout, mixing = self.fixup_proj
+        mixed: Tensor = functional.conv2d(dropout(features), mixing.get_parameter("weight"))
+        return features + FIXUP_SHARE * mixed
+
+    def enlarge(self, planes: Tensor, picture: Tensor) -> Tensor:
+        """Run the stages alone on any number of planes: linear combinations of mixed features, such as scores.
+
+        Args:
+            planes: (B, N, h, w).
+            picture: (B, 3, H, W), normalised, of the same ground.
+
+        Returns:
+            (B, N, scale h, scale w).
+        """
+        for stage in self.stages():
+            planes = stage(planes, picture)
+        return planes
+
+    @property
+    def bias(self) -> Tensor:
+        """What is added to every pixel at the end, (C,)."""
+        return FIXUP_SHARE * self.fixup_proj[1].get_parameter("bias")
 
 
 class SharedStageUpsampler(Upsampler):

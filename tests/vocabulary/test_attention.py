@@ -9,7 +9,8 @@ from open_clip.transformer import VisionTransformer
 from torch import nn
 from torch.nn import functional
 
-from server.vocabulary.attention import LastBlock, attend, run_last_block
+from server.vocabulary.attention import attend, run_last_block
+from server.vocabulary.last_block import LastBlock
 from server.vocabulary.patch_features import encode_patches, resize_positions
 from tests.vocabulary import reference
 from tests.vocabulary.reference import relative_error, row_softmax

@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from server.errors import BadParameter, CheckpointMissing
-from server.vocabulary.attention import LastBlock
 from server.vocabulary.clip import MEAN, STD, ClipModel, load_clip
+from server.vocabulary.last_block import LastBlock
 from tests.vocabulary.reference import relative_error
 
 TINY = {

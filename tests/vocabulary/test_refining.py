@@ -25,16 +25,16 @@ from tests.vocabulary.test_classifying import NAMES, REQUEST, make_looker, paint
 SETTINGS = VocabularySettings()
 
 
-def test_an_object_takes_the_class_its_pixels_agree_on() -> None:
+def test_doubtful_pixels_take_the_class_their_object_agrees_on() -> None:
     labels = np.array([[7, 7, 7, 7, 0], [2, 2, 0, 3, 3]], np.int32)
-    first = np.array([[0.9, 0.2, 0.2, 0.2, 0.9], [0.1, 0.1, 0.9, 0.7, 0.1]], np.float32)
+    first = np.array([[0.6, 0.2, 0.2, 0.2, 0.9], [0.1, 0.1, 0.9, 0.7, 0.1]], np.float32)
     probabilities = np.stack([first, 1 - first])
     votes = ObjectVotes(2)
     votes.add(labels[:, :2], probabilities[:, :, :2])
     votes.add(labels[:, 2:], probabilities[:, :, 2:])
     decided = votes.decide(SETTINGS)
     assert decided.classes[[7, 2, 3]].tolist() == [1, 1, 1]
-    assert decided.probability[[7, 2, 3]].tolist() == pytest.approx([0.625, 0.9, 0.6])
+    assert decided.probability[[7, 2, 3]].tolist() == pytest.approx([0.7, 0.9, 0.6])
     assert np.flatnonzero(decided.is_known).tolist() == [2, 3, 7]
     # Of object 3 only half of the pixels are of its class, so both keep theirs; nobody voted for object 40.
     assert np.flatnonzero(decided.agrees).tolist() == [2, 7]
@@ -42,7 +42,10 @@ def test_an_object_takes_the_class_its_pixels_agree_on() -> None:
     labels[1, 2] = 40
     refined = decided.refine(labels, found)
     assert refined.classes.tolist() == [[1, 1, 1, 1, 0], [1, 1, 0, 0, 1]]
-    assert refined.probability[0].tolist() == pytest.approx([0.625] * 4 + [0.9])
+    assert refined.probability[0].tolist() == pytest.approx([0.7, 0.8, 0.8, 0.8, 0.9])
+    # The map is surer of the first pixel than of the object, so the pixel keeps its class.
+    surer = ClassMap(found.classes, np.where(labels == 7, np.float32(0.75), found.probability))
+    assert decided.refine(labels, surer).classes[0].tolist() == [0, 1, 1, 1, 0]
 
 
 def test_an_object_below_the_threshold_becomes_background() -> None:
@@ -63,14 +66,19 @@ def test_no_objects_change_nothing() -> None:
 
 @pytest.fixture
 def refined(make_raster: Callable[..., Path], tmp_path: Path) -> tuple[ClassifyResult, Path, np.ndarray]:
-    """A map whose squares are objects, with a speck of another class in one and a square without an object."""
+    """A map whose squares are objects, with three green specks: a doubtful one, a sure one, and a doubtful one in a
+    square that is no object.
+    """
     bands, truth = paint()
-    bands[:, 3:8, 3:8] = np.array([40, 210, 30], np.uint8)[:, None, None]
+    doubtful, sure = ((np.array(colour, np.uint8)[:, None, None]) for colour in ((132, 127, 25), (40, 210, 30)))
+    bands[:, 3:8, 3:8] = doubtful
+    bands[:, 5:10, 80:85] = sure
+    bands[:, 80:85, 130:135] = doubtful
+    truth[5:10, 80:85] = truth[80:85, 130:135] = 1
     source = make_raster(bands=bands)
     rows, cols = np.mgrid[:100, :150]
     labels = (rows // 25 * 6 + cols // 25 + 1).astype(np.int32)
     labels[labels == 24] = 0
-    bands[:, 80:85, 130:135] = np.array([40, 210, 30], np.uint8)[:, None, None]
 
     def find_objects(folder: Path, report: Report) -> None:
         report(0.5, "looking at windows")
@@ -85,7 +93,7 @@ def refined(make_raster: Callable[..., Path], tmp_path: Path) -> tuple[ClassifyR
         source,
         tmp_path / "out",
         replace(REQUEST, refine=True),
-        make_looker,
+        lambda check: make_looker(check, logit_scale=10.0),
         lambda share, _step: told.append(share),
         find_objects,
     )
@@ -93,7 +101,7 @@ def refined(make_raster: Callable[..., Path], tmp_path: Path) -> tuple[ClassifyR
     return result, tmp_path / "out", truth
 
 
-def test_a_speck_in_an_object_goes(refined: tuple[ClassifyResult, Path, np.ndarray]) -> None:
+def test_only_a_doubtful_speck_in_an_object_goes(refined: tuple[ClassifyResult, Path, np.ndarray]) -> None:
     result, folder, truth = refined
     assert sorted(path.name for path in folder.iterdir()) == [
         "classes.tif",
@@ -105,7 +113,7 @@ def test_a_speck_in_an_object_goes(refined: tuple[ClassifyResult, Path, np.ndarr
     assert result.n_pixels == tuple(np.bincount(truth.ravel()))
     assert result.n_objects == 23
     probability = read(folder / "probability.tif")
-    assert probability[10, 10] == probability[5, 5] < 99
+    assert probability[5, 5] < 99 < probability[10, 10]
     with rasterio.open(folder / "classes.tif") as classes:
         assert classes.colormap(1)[3][:3] == REQUEST.colours[2]
 
@@ -119,7 +127,7 @@ def test_objects_have_class_and_score(refined: tuple[ClassifyResult, Path, np.nd
     del expected[24]
     assert classes == expected
     first = table["id"].tolist().index(1)
-    assert table["predicted_iou"][first] == pytest.approx(read(folder / "probability.tif")[10, 10] / 100, abs=0.006)
+    assert table["predicted_iou"][first] == pytest.approx(read(folder / "probability.tif")[5, 5] / 100, abs=0.006)
     assert (table["stability_score"][first], table["source"][first]) == (0.75, "test")
 
 

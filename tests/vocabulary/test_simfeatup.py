@@ -73,7 +73,7 @@ def test_the_downsampler_is_a_weighted_mean_of_blurred_cells() -> None:
     torch.nn.init.normal_(network.shift)
     features = torch.randn(1, 5, 12, 16)
     with torch.inference_mode():
-        found = network(features)[0, :, 1, 2].numpy()
+        found = network(features, network.attend(features))[0, :, 1, 2].numpy()
     taps = np.exp(-(np.arange(-2, 3) ** 2) / 2)
     taps /= taps.sum()
     padded = np.pad(features[0].numpy(), ((0, 0), (2, 2), (2, 2)), mode="reflect")
@@ -103,10 +103,11 @@ def test_losses_are_those_of_the_formulas() -> None:
             view, moved = jitter.apply(pictures), jitter.apply(fine)
             target = average_colours(view)
             scale = torch.exp(trainee.doubt.look(target) + 0.1)
-            off = torch.tensordot(trainee.downsampler(moved) - target, directions, dims=([1], [0]))
+            shrunk = trainee.downsampler(moved, trainee.downsampler.attend(moved))
+            off = torch.tensordot(shrunk - target, directions, dims=([1], [0]))
             each = off**2 / (2 * scale.movedim(1, -1) ** 2) + scale.movedim(1, -1).log()
             reconstruction.append(each.mean())
-            image.append(((view - trainee.retention(moved)) ** 2).mean())
+            image.append(((view - trainee.retention(trainee.retention.first(moved))) ** 2).mean())
     torch.testing.assert_close(found.reconstruction, sum(reconstruction) / 2)
     torch.testing.assert_close(found.image, sum(image) / 2)
     assert float(found.total) == pytest.approx(float(found.reconstruction + IMAGE_SHARE * found.image))
@@ -117,7 +118,7 @@ def test_scales_stay_above_zero_and_pictures_within_one() -> None:
     torch.nn.init.constant_(doubt.look.bias, -100.0)
     with torch.inference_mode():
         assert float(doubt(torch.randn(1, 3, 2, 2)).min()) == pytest.approx(1e-4)
-        assert float(ContentRetention(3)(torch.randn(1, 3, 4, 4) * 100).abs().max()) <= 1
+        assert float(ContentRetention(3)(torch.randn(1, 128, 4, 4) * 100).abs().max()) <= 1
 
 
 def test_crops_come_from_images_with_room(images: Path) -> None:
@@ -128,6 +129,19 @@ def test_crops_come_from_images_with_room(images: Path) -> None:
     assert (crop.shape, crop.dtype) == ((48, 48, 3), np.uint8)
     with pytest.raises(BadParameter, match=r"Among 3 files .* 500 x 500"):
         find_images([images], 500)
+
+
+def test_images_are_closed_in_the_order_in_which_they_were_opened(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(4)]
+    for path in paths:
+        path.write_bytes((images / "more" / "squares.png").read_bytes())
+    monkeypatch.setattr("server.vocabulary.simfeatup.crops.MAX_OPEN", 2)
+    rng = np.random.default_rng(0)
+    with CropReader(paths, 48) as crops:
+        drawn = [crops.draw(rng) for _ in range(12)]
+    assert all(crop.shape == (48, 48, 3) for crop in drawn)
 
 
 def test_training_learns_and_an_interrupted_run_ends_alike(images: Path, tmp_path: Path) -> None:

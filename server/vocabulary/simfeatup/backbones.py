@@ -13,8 +13,8 @@ from server.errors import BadParameter
 from server.segmentation.networks.checkpoints import DEFAULT_CHECKPOINT
 from server.segmentation.networks.embedded import load_embedded_sam
 from server.segmentation.networks.embedded.image_encoder import EMBEDDING_CHANNELS
-from server.vocabulary.attention import LastBlock
 from server.vocabulary.clip import MEAN, STD, load_clip
+from server.vocabulary.last_block import LastBlock
 
 # Pixels per feature, and what the sides of its pictures are multiples of.
 EMBEDDED_CELL, EMBEDDED_MULTIPLE = 8, 32

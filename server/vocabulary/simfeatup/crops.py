@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.errors import BadParameter, NotARaster
-from server.rasters.opening import open_raster
+from server.rasters.opening import gdal_environment, open_raster
 from server.rasters.windows import PatchReader, PixelWindow
 
 # Crops with less valid ground than this teach nothing; another one is drawn, so many times.
@@ -59,8 +59,11 @@ class CropReader:
         self.size = size
         self._images = images
         self._open: OrderedDict[Path, tuple[ExitStack, PatchReader]] = OrderedDict()
+        # Each open image has an environment of rasterio's inside this one; so they may be closed in any order.
+        self._around = gdal_environment()
 
     def __enter__(self) -> Self:
+        self._around.__enter__()
         return self
 
     def __exit__(
@@ -68,6 +71,7 @@ class CropReader:
     ) -> None:
         while self._open:
             self._close_oldest()
+        self._around.__exit__(kind, error, traceback)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Return a random crop uint8 (size, size, 3) of a random image; the first three bands."""

@@ -32,6 +32,20 @@ class Losses(NamedTuple):
     image: Tensor
 
 
+class Planes(NamedTuple):
+    """All that the losses need of upsampled features, (B, n, H, W) each.
+
+    Attributes:
+        directed: features along random directions.
+        attention: what the downsampler's `attend` says of the features.
+        hidden: what the content retention's `first` makes of them.
+    """
+
+    directed: Tensor
+    attention: Tensor
+    hidden: Tensor
+
+
 class Trainee(nn.Module):
     """The upsampler together with what only its training needs."""
 
@@ -42,6 +56,27 @@ class Trainee(nn.Module):
         self.downsampler = AttentionDownsampler(upsampler.n_channels, cell)
         self.doubt = Doubt(upsampler.n_channels)
         self.retention = ContentRetention(upsampler.n_channels)
+
+    def upsample(self, features: Tensor, pictures: Tensor, directions: Tensor) -> Planes:
+        """Return what the losses need of the upsampled features, without upsampling all channels.
+
+        The stages are linear in the features, and so is what follows them. So that comes first, on far fewer places.
+
+        Args:
+            features: (B, C, h, w) of the backbone.
+            pictures: (B, 3, H, W), normalised.
+            directions: (C, D).
+        """
+        attend, first = self.downsampler.attend, self.retention.first
+        kernels = torch.cat([directions.mT, attend.weight[:, :, 0, 0], first.weight[:, :, 0, 0]])
+        mixed = torch.einsum("nc,bchw->bnhw", kernels, self.upsampler.mix(features))
+        biases = torch.cat([torch.zeros_like(directions[0]), attend.get_parameter("bias"), first.get_parameter("bias")])
+        ends = kernels @ self.upsampler.bias + biases
+        planes = self.upsampler.enlarge(mixed, pictures) + ends[:, None, None]
+        n_directions = directions.shape[1]
+        return Planes(
+            planes[:, :n_directions], planes[:, n_directions : n_directions + 1], planes[:, n_directions + 1 :]
+        )
 
 
 def measure_losses(
@@ -60,18 +95,19 @@ def measure_losses(
         jitters: views, at least one.
         generator: of the random directions.
     """
-    fine = trainee.upsampler(encode(pictures), pictures)
-    directions = functional.normalize(torch.randn(fine.shape[1], N_DIRECTIONS, generator=generator), dim=0)
-    directions = directions.to(fine.device)
-    reconstruction, image = fine.new_zeros(()), fine.new_zeros(())
+    features = encode(pictures)
+    directions = functional.normalize(torch.randn(features.shape[1], N_DIRECTIONS, generator=generator), dim=0)
+    directions = directions.to(features.device)
+    fine = trainee.upsample(features, pictures, directions)
+    reconstruction, image = features.new_zeros(()), features.new_zeros(())
     for jitter in jitters:
         view = jitter.apply(pictures)
-        moved = jitter.apply(fine)
+        moved = Planes(*(jitter.apply(planes) for planes in fine))
         target = encode(view)
         scale = trainee.doubt(target)
-        found = trainee.downsampler(moved)
-        squares = torch.einsum("bchw,cd->bdhw", found - target, directions).square()
+        found = trainee.downsampler(moved.directed, moved.attention)
+        squares = (found - torch.einsum("bchw,cd->bdhw", target, directions)).square()
         reconstruction = reconstruction + (squares / (2 * scale**2) + scale.log()).mean()
-        image = image + (view - trainee.retention(moved)).square().mean()
+        image = image + (view - trainee.retention(moved.hidden)).square().mean()
     reconstruction, image = reconstruction / len(jitters), image / len(jitters)
     return Losses(reconstruction + IMAGE_SHARE * image, reconstruction, image)

@@ -25,15 +25,19 @@ class AttentionDownsampler(nn.Module):
         self.shift = nn.Parameter(torch.zeros(cell * cell))
         self.register_buffer("taps", _gaussian_taps(), persistent=False)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return (B, C, H / cell, W / cell) from (B, C, H, W)."""
-        blurred = self._blur(features)
-        attention = self._cut(self.attend(blurred))[:, 0]
+    def forward(self, planes: Tensor, attention: Tensor) -> Tensor:
+        """Return (B, N, H / cell, W / cell).
+
+        Args:
+            planes: (B, N, H, W), features or linear combinations of them: every plane is averaged alike.
+            attention: (B, 1, H, W), what `attend` says of the features.
+        """
+        attention = self._cut(self._blur(attention))[:, 0]
         if self.training:
             kept = torch.rand_like(attention[..., 0]) > DROPOUT
             attention = attention * kept[..., None]
         weights = torch.softmax(attention * self.gain + self.shift, dim=-1)
-        return (self._cut(blurred) * weights[:, None]).sum(-1)
+        return (self._cut(self._blur(planes)) * weights[:, None]).sum(-1)
 
     def _blur(self, features: Tensor) -> Tensor:
         n_channels, pad = features.shape[1], BLUR_TAPS // 2
@@ -77,7 +81,7 @@ class ContentRetention(nn.Module):
         self.norm = nn.LayerNorm(RETENTION_CHANNELS)
         self.last = nn.Conv2d(RETENTION_CHANNELS, 3, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return a normalised picture (B, 3, H, W), within -1..1."""
-        hidden = self.norm(self.first(features).movedim(1, -1)).movedim(-1, 1)
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return a normalised picture (B, 3, H, W), within -1..1, from what `first` makes of the features."""
+        hidden = self.norm(hidden.movedim(1, -1)).movedim(-1, 1)
         return torch.tanh(self.last(functional.gelu(hidden)))

@@ -31,7 +31,7 @@ export default {
     window: 'Chosen window',
     refine: 'Sharpen with object outlines',
     refineHint:
-      'Outlines all objects, too; each takes the class its pixels agree on. Takes longer.',
+      'Outlines all objects, too; doubtful pixels take the class of the object they lie in. Takes longer.',
     run: 'Classify',
     noClasses: 'Add at least one class.',
     noExamples: 'Not shown yet: {classes}.',

@@ -32,7 +32,7 @@ const messages: typeof en = {
     raster: '整幅影像',
     window: '所选窗口',
     refine: '用对象轮廓细化边界',
-    refineHint: '同时勾画全部对象，每个对象取其像素一致的类别。耗时更长。',
+    refineHint: '同时勾画全部对象，不确定的像素取其所在对象的类别。耗时更长。',
     run: '开始分类',
     noClasses: '请至少添加一个类别。',
     noExamples: '尚未给出示例：{classes}。',
