@@ -71,8 +71,8 @@ class ClassifyBody(Body):
     )
     refine: bool = Field(
         default=False,
-        description="Outline all objects, too; where the pixels of one agree, the doubtful ones take its class: sharper "
-        "borders.",
+        description="Outline all objects, too; where the pixels of one agree, the doubtful ones take its class: "
+        "sharper borders.",
     )
     background_threshold: float | None = Field(
         default=None,
