@@ -71,7 +71,7 @@ def run_postgresql() -> Iterator[PostgresqlServer]:
     if programs is None:
         pytest.skip("PostgreSQL is not installed; `make servers` installs it")
     # Sockets have short paths, and the server's user has to get there.
-    folder = Path(tempfile.mkdtemp(prefix="rs-postgresql-"))
+    folder = Path(tempfile.mkdtemp(prefix="rs-postgresql-", dir="/tmp"))
     folder.chmod(0o755)
     if os.geteuid() == 0:
         shutil.chown(folder, UNPRIVILEGED)

@@ -32,8 +32,9 @@ def list_jobs() -> Response:
 def show_job(job: str) -> Response:
     """Tell how far a job is."""
     client, queue = current_client().id, services().queue
+    record = queue.find(client, job)  # before the log, so that the log of a job that is over is whole
     log = [{"time": format_time(line["time"]), "text": line["text"]} for line in queue.read_log(client, job)]
-    response = jsonify({**queue.find(client, job).to_json(), "log": log})
+    response = jsonify({**record.to_json(), "log": log})
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -99,9 +99,12 @@ def matched_share(ours: list[MaskRecord], theirs: list[dict[str, Any]]) -> float
 
     Args:
         ours: our records.
-        theirs: the package's, with masks as bool (H, W); those without pixels count as nothing.
+        theirs: the package's, with masks as bool (H, W).
+
+    Masks without pixels count as nothing, and so do those of a single one, which may be the rounding of a logit.
     """
-    left = [item for item in theirs if item["area"] > 0]
+    ours = [record for record in ours if record.area_px > 1]
+    left = [item for item in theirs if item["area"] > 1]
     n_total = max(len(ours), len(left))
     n_matched = 0
     for record in ours:
