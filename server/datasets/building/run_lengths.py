@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as run_lengths
 
+from server.datasets.errors import BadDataset
 from server.rasters.windows import PixelWindow
 from server.vectors.coco import count_runs
-
-# COCO packs numbers into characters from "0" on: five bits each, and one that says that more follow.
-_FIRST, _BITS, _MORE, _SIGN = 48, 5, 0x20, 0x10
+from server.vectors.packed_counts import unpack_counts
 
 
 def encode_mask(mask: NDArray[np.bool_], window: PixelWindow, size: tuple[int, int]) -> dict[str, Any]:
@@ -50,21 +49,15 @@ def read_mask(annotation: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 
 def read_counts(packed: str) -> NDArray[np.int64]:
-    """Return the run lengths that COCO packs into a text; from the fourth on it holds differences to the last but one.
+    """Return the run lengths that COCO packs into a text.
 
     Args:
         packed: "counts" of a segmentation.
+
+    Raises:
+        BadDataset: it holds none.
     """
-    numbers: list[int] = []
-    number = shift = 0
-    for character in packed.encode("ascii"):
-        part = character - _FIRST
-        number |= (part & (_MORE - 1)) << shift
-        shift += _BITS
-        if part & _MORE:
-            continue
-        if part & _SIGN:
-            number -= 1 << shift
-        numbers.append(number + numbers[-2] if len(numbers) > 2 else number)
-        number = shift = 0
-    return np.array(numbers, np.int64)
+    counts = unpack_counts(packed)
+    if counts is None:
+        raise BadDataset("A record's mask is damaged; remove the record and run build-dataset again.", "dataset")
+    return np.array(counts, np.int64)

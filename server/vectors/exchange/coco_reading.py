@@ -13,18 +13,13 @@ from server.errors import BadParameter
 from server.vectors.exchange.attributes import ATTRIBUTES
 from server.vectors.exchange.found import FIELD, FoundFeatures, RasterSpace, check_count
 from server.vectors.outlines import outline_mask
+from server.vectors.packed_counts import unpack_counts
 
 PARTS = ("images", "annotations", "categories")
 # All run lengths of a file together may cover this many pixels, which take a minute.
 MAX_MASK_PX = 4_000_000_000
 # One mask is held in memory.
 MAX_PX_PER_MASK = 500_000_000
-# Compressed counts are written in characters from "0", five bits each, see COCO's maskApi.
-_FIRST_CHARACTER = 48
-_BITS = 5
-_MORE, _SIGN, _VALUE, _END = 0x20, 0x10, 0x1F, 0x40
-# A number with more bits counts more pixels than any raster has.
-_MAX_SHIFT = 50
 
 
 def is_coco(content: Any) -> bool:
@@ -145,7 +140,7 @@ def _join_polygons(rings: Sequence[Any]) -> shapely.Geometry | None:
 def _read_counts(counts: Any) -> NDArray[np.int64] | None:
     """Return run lengths, int64 (n,), from a list or COCO's compressed text; None where they are none."""
     if isinstance(counts, str):
-        counts = _decompress(counts)
+        counts = unpack_counts(counts)
     try:
         numbers = np.asarray(counts)
     except ValueError:
@@ -155,25 +150,3 @@ def _read_counts(counts: Any) -> NDArray[np.int64] | None:
     # One more than there is cannot matter, and keeps the sum from running over.
     limited: NDArray[np.int64] = np.minimum(numbers, 2**40).astype(np.int64)
     return limited
-
-
-def _decompress(text: str) -> list[int] | None:
-    """Return the run lengths of a compressed text, None where it is none.
-
-    From the fourth on they are written as differences to the last but one.
-    """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        bits = ord(character) - _FIRST_CHARACTER
-        if not 0 <= bits < _END or shift > _MAX_SHIFT:
-            return None
-        value |= (bits & _VALUE) << shift
-        shift += _BITS
-        if bits & _MORE:
-            continue
-        if bits & _SIGN:
-            value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-        value = shift = 0
-    return counts

@@ -20,8 +20,8 @@ from rasterio.features import rasterize
 from server.vectors.annotated import ObjectFacts
 from server.vectors.exchange import Layer, coco_file, write_annotations
 from server.vectors.exchange.attributes import ATTRIBUTES
-from server.vectors.exchange.coco_reading import _decompress
 from server.vectors.outlines import outline_mask
+from server.vectors.packed_counts import unpack_counts
 from tests.vectors.exchange.layers import CLASSES, HEIGHT, WIDTH, make_objects
 
 # COCO's own library has not heard of NumPy 2.
@@ -101,7 +101,7 @@ def test_run_lengths_are_the_pixels(mask: np.ndarray, corner: int, strip_px: int
 @given(arrays(np.bool_, (12, 13)))
 def test_compressed_counts_are_read_as_the_reference_writes_them(mask: np.ndarray) -> None:
     packed = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    counts = _decompress(packed["counts"].decode("ascii"))
+    counts = unpack_counts(packed["counts"].decode("ascii"))
     assert counts is not None
     np.testing.assert_array_equal(decode({"size": [12, 13], "counts": counts}), mask)
 
