@@ -29,6 +29,7 @@ from server.jobs.sharing import ShareStore
 from server.jobs.workers import WorkerTable
 from server.observability.draining import Drain
 from server.observability.measures import Measures, Sources
+from server.rasters.tile_cache import TileCache
 from server.routes.forwarded import ForwardedAddress
 from server.routes.registry import Rates, register_routes
 from server.routes.services import EXTENSION, Basemap, Operator, Predict, Services
@@ -150,6 +151,7 @@ def _build(
         waiting_slots=BoundedSemaphore(settings.n_threads // 2),
         stream_slots=BoundedSemaphore(settings.n_threads // 4),
         shares=ShareStore(database),
+        tiles=TileCache(settings.tile_cache_bytes),
         predict=predict,
         device_name=engine.device_name,
         checkpoint_folder=settings.checkpoint_folder,

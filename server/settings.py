@@ -126,6 +126,9 @@ class Settings:
     embedding_cache_bytes: int = _setting(
         GIB // 2, "Memory for encoder outputs that are kept for reuse.", minimum=0, maximum=2**44
     )
+    tile_cache_bytes: int = _setting(
+        GIB // 8, "Memory for drawn map tiles that are kept for the next look.", minimum=0, maximum=2**44
+    )
     client_lifetime_h: float = _setting(
         168.0, "Hours after its last visit until a client and its files are removed.", minimum=0.01, maximum=87_600.0
     )

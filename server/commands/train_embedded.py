@@ -41,6 +41,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="also use the data sets in this folder")
     parser.add_argument("--start-from", type=Path, metavar="FILE", help="begin with the weights of an earlier run")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="processor threads, default 2")
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16"),
+        default="float32",
+        help="of the products of matrices; bfloat16 where the processor has it, default float32",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
     parser.set_defaults(run=run)
 
@@ -71,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         learning_rate=arguments.learning_rate,
         n_rated_images=arguments.rated_images,
         seed=arguments.seed,
+        precision=arguments.precision,
         start_from=arguments.start_from,
     )
     weights = train(settings, _read_sources(arguments))

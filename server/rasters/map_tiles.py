@@ -21,10 +21,12 @@ from rio_tiler.io import Reader
 from rio_tiler.models import ImageData
 
 from server.rasters.coordinates import read_bounds_wgs84, read_georeference
+from server.rasters.look import Look
 from server.rasters.opening import open_raster
-from server.rasters.reading import expand_palette, find_alpha, read_palette
+from server.rasters.reading import expand_palette
 from server.rasters.reduced import open_reduced
-from server.rasters.stretch import Picture, Stretch, apply_stretch, draw_values
+from server.rasters.remembered import remembered
+from server.rasters.stretch import Picture, apply_stretch, draw_values
 from server.rasters.tile_grid import MAX_ZOOM, TILE_PX, Labels, Tile
 
 WEB_MERCATOR = CRS.from_epsg(3857)
@@ -69,8 +71,18 @@ class MapPlace:
         }
 
 
-def read_map_place(raster: DatasetReader) -> MapPlace | None:
-    """Return where an open raster lies on the Web-Mercator map, None where it has no place there."""
+@remembered
+def read_map_place(path: Path) -> MapPlace | None:
+    """Return where a raster lies on the Web-Mercator map, None where it has no place there.
+
+    Raises:
+        NotARaster: the raster cannot be read.
+    """
+    with open_raster(path) as raster:
+        return _find_place(raster)
+
+
+def _find_place(raster: DatasetReader) -> MapPlace | None:
     bounds, place = read_bounds_wgs84(raster), read_georeference(raster)
     if bounds is None or place is None or place.crs is None:
         return None
@@ -88,24 +100,22 @@ def read_map_place(raster: DatasetReader) -> MapPlace | None:
     return MapPlace((west, south, east, north), zoom, max(raster.width, raster.height))
 
 
-def draw_map_tile(path: Path, tile: Tile, place: MapPlace, bands: tuple[int, ...], stretch: Stretch) -> Picture | None:
+def draw_map_tile(path: Path, tile: Tile, place: MapPlace, look: Look) -> Picture | None:
     """Return a tile as a picture with where it is valid; None outside the raster."""
-    with open_raster(path) as raster:
-        palette, alpha = read_palette(raster, bands), find_alpha(raster)
-    wanted = bands if alpha is None else (*bands, alpha)
-    image = _warp(path, tile, place, wanted, "nearest" if palette is not None else "bilinear")
+    wanted = look.bands if look.alpha is None else (*look.bands, look.alpha)
+    image = _warp(path, tile, place, wanted, "nearest" if look.palette is not None else "bilinear")
     if image is None:
         return None
-    values, valid = image.array.data[: len(bands)], ~np.ma.getmaskarray(image.array)[: len(bands)]
-    if alpha is not None:
+    values, valid = image.array.data[:3], ~np.ma.getmaskarray(image.array)[:3]
+    if look.alpha is not None:
         # rio-tiler hides what is half transparent; here only what is fully transparent holds no data.
         valid = np.broadcast_to(image.array.data[-1] > 0, valid.shape) & (valid | (image.alpha_mask is not None))
     if values.dtype.kind == "f":
         valid &= np.isfinite(values)
-    if palette is None:
-        return draw_values(values, valid, stretch)
-    colours, seen = expand_palette(values[0], valid[0], palette)
-    return apply_stretch(colours, seen, stretch), seen
+    if look.palette is None:
+        return draw_values(values, valid, look.stretch)
+    colours, seen = expand_palette(values[0], valid[0], look.palette)
+    return apply_stretch(colours, seen, look.stretch), seen
 
 
 def read_map_labels(path: Path, tile: Tile, place: MapPlace) -> Labels | None:

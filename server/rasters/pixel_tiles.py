@@ -10,25 +10,38 @@ import numpy as np
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from server.rasters.look import Look
 from server.rasters.opening import open_raster
 from server.rasters.reading import read_bands
 from server.rasters.reduced import open_reduced
-from server.rasters.stretch import Picture, Stretch, draw_bands
+from server.rasters.remembered import remembered
+from server.rasters.stretch import Picture, draw_bands
 from server.rasters.tile_grid import TILE_PX, Labels, Tile
 
 
-def full_zoom(raster: DatasetReader) -> int:
+@remembered
+def read_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a raster in pixels.
+
+    Raises:
+        NotARaster: it cannot be read.
+    """
+    with open_raster(path) as raster:
+        return raster.width, raster.height
+
+
+def full_zoom(width: int, height: int) -> int:
     """Return the pixel-space zoom of full resolution: the raster fits into one tile at zoom 0."""
-    return max(0, math.ceil(math.log2(max(raster.width, raster.height) / TILE_PX)))
+    return max(0, math.ceil(math.log2(max(width, height) / TILE_PX)))
 
 
-def draw_pixel_tile(path: Path, tile: Tile, bands: tuple[int, ...], stretch: Stretch) -> Picture | None:
+def draw_pixel_tile(path: Path, tile: Tile, look: Look) -> Picture | None:
     """Return a tile as a picture with where it is valid; None outside the raster."""
     part = _find_part(path, tile)
     if part is None:
         return None
     with open_reduced(path, part.scale) as raster:
-        rgb, valid = draw_bands(raster, bands, stretch, window=part.window_of(raster), shape=part.shape)
+        rgb, valid = draw_bands(raster, look.bands, look.stretch, window=part.window_of(raster), shape=part.shape)
     padding = ((0, TILE_PX - part.shape[0]), (0, TILE_PX - part.shape[1]))
     return np.pad(rgb, (*padding, (0, 0))), np.pad(valid, padding)
 
@@ -70,8 +83,8 @@ class _Part:
 
 
 def _find_part(path: Path, tile: Tile) -> _Part | None:
-    with open_raster(path) as raster:
-        width, height, last = raster.width, raster.height, full_zoom(raster)
+    width, height = read_size(path)
+    last = full_zoom(width, height)
     if not tile.is_possible() or tile.zoom > last:
         return None
     scale = 2 ** (last - tile.zoom)

@@ -7,7 +7,7 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rasterio.windows import Window
 from server.errors import NoSuchRaster, StorageFull
 from server.rasters.formats import STORED_STEM
 from server.rasters.opening import open_raster
+from server.rasters.remembered import remembered
 from server.rasters.side_files import read_state
 
 # A stored raster without overviews gets one copy reduced by this factor, with overviews of its own: what gdaladdo
@@ -56,24 +57,23 @@ def open_reduced(path: Path, scale: float) -> Iterator[DatasetReader]:
         NotARaster: the raster cannot be read.
         StorageFull: there is no room for the reduced copy.
     """
-    with open_raster(path) as raster:
-        level = _find_level(raster, scale)
-        needs_copy = scale >= REDUCTION and _needs_copy(path, raster)
-        if level is None and not needs_copy:
-            yield raster
-            return
-    if needs_copy:
-        path = _require_copy(path)
-        with open_raster(path) as raster:
-            level = _find_level(raster, scale / REDUCTION)
-    with open_raster(path, overview_level=level) as raster:
+    if scale >= REDUCTION and _needs_copy(path):
+        path, scale = _require_copy(path), scale / REDUCTION
+    with open_raster(path, overview_level=_find_level(_read_overviews(path), scale)) as raster:
         yield raster
 
 
-def _find_level(raster: DatasetReader, scale: float) -> int | None:
+def _find_level(overviews: Sequence[int], scale: float) -> int | None:
     """Return the coarsest overview that has at least the resolution wanted, None for the raster itself."""
-    fitting = [(factor, level) for level, factor in enumerate(raster.overviews(1)) if factor <= scale]
+    fitting = [(factor, level) for level, factor in enumerate(overviews) if factor <= scale]
     return max(fitting)[1] if fitting else None
+
+
+@remembered
+def _read_overviews(path: Path) -> list[int]:
+    with open_raster(path) as raster:
+        overviews: list[int] = raster.overviews(1)
+        return overviews
 
 
 def prepare_reduced(path: Path) -> None:
@@ -83,14 +83,14 @@ def prepare_reduced(path: Path) -> None:
         NotARaster: the raster cannot be read.
         StorageFull: there is no room for it.
     """
-    with open_raster(path) as raster:
-        needs_copy = _needs_copy(path, raster)
-    if needs_copy:
+    if _needs_copy(path):
         _require_copy(path)
 
 
-def _needs_copy(path: Path, raster: DatasetReader) -> bool:
-    return path.stem == STORED_STEM and max(raster.shape) > MIN_REDUCED_PX and not raster.overviews(1)
+@remembered
+def _needs_copy(path: Path) -> bool:
+    with open_raster(path) as raster:
+        return path.stem == STORED_STEM and max(raster.shape) > MIN_REDUCED_PX and not raster.overviews(1)
 
 
 def _require_copy(path: Path) -> Path:
@@ -103,10 +103,14 @@ def _require_copy(path: Path) -> Path:
 
 
 def _is_current(copy: Path, state: str) -> bool:
-    if not copy.exists():
-        return False
+    return copy.exists() and _read_source_state(copy) == state
+
+
+@remembered
+def _read_source_state(copy: Path) -> str | None:
     with open_raster(copy) as raster:
-        return bool(raster.tags().get(STATE_TAG) == state)
+        source_state: str | None = raster.tags().get(STATE_TAG)
+        return source_state
 
 
 def _make_copy(path: Path, copy: Path, state: str) -> None:

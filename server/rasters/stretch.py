@@ -89,11 +89,15 @@ def _draw(plane: Values, low: float, high: float) -> NDArray[np.uint8]:
         return plane.astype(np.uint8)
     if not low < high:
         return np.full(plane.shape, MID_GREY, dtype=np.uint8)
-    exact: NDArray[np.floating] = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
+    share: NDArray[np.floating] = plane.astype(np.float32 if plane.dtype.itemsize <= 2 else np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        share = (exact - low) / (high - low)
-    share = np.nan_to_num(share, nan=0.0, posinf=1.0, neginf=0.0)
-    drawn: NDArray[np.uint8] = np.round(np.clip(share, 0.0, 1.0) * 255.0).astype(np.uint8)
+        share -= low
+        share /= high - low
+    if plane.dtype.kind == "f":
+        share = np.nan_to_num(share, copy=False, nan=0.0, posinf=1.0, neginf=0.0)
+    np.clip(share, 0.0, 1.0, out=share)
+    share *= 255.0
+    drawn: NDArray[np.uint8] = np.rint(share, out=share).astype(np.uint8)
     return drawn
 
 

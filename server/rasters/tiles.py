@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.rasters.map_tiles import MapPlace, draw_map_tile, read_map_labels, read_map_place
+import numpy as np
+from numpy.typing import NDArray
+
+from server.rasters.look import read_look
+from server.rasters.map_tiles import draw_map_tile, read_map_labels, read_map_place
 from server.rasters.opening import open_raster
-from server.rasters.pixel_tiles import draw_pixel_tile, full_zoom, read_pixel_labels
-from server.rasters.preview import SHOW_ALL, LabelFilter, choose_bands, draw_labels, encode_picture
+from server.rasters.pixel_tiles import draw_pixel_tile, full_zoom, read_pixel_labels, read_size
+from server.rasters.preview import SHOW_ALL, LabelFilter, draw_labels, encode_picture
 from server.rasters.reading import read_palette
-from server.rasters.stretch import StretchMode, read_stretch
+from server.rasters.remembered import remembered
+from server.rasters.stretch import StretchMode
 from server.rasters.tile_grid import TILE_PX, Labels, Tile
 
 
@@ -30,18 +35,18 @@ def read_tilejson(path: Path, tile_url: str) -> dict[str, object]:
         NotARaster: the raster cannot be read.
     """
     common: dict[str, object] = {"tilejson": "3.0.0", "tiles": [tile_url]}
-    with open_raster(path) as raster:
-        place = read_map_place(raster)
-        if place is not None:
-            return common | place.to_tilejson()
-        return common | {
-            "space": "pixel",
-            "minzoom": 0,
-            "maxzoom": full_zoom(raster),
-            "width": raster.width,
-            "height": raster.height,
-            "tile_size": TILE_PX,
-        }
+    place = read_map_place(path)
+    if place is not None:
+        return common | place.to_tilejson()
+    width, height = read_size(path)
+    return common | {
+        "space": "pixel",
+        "minzoom": 0,
+        "maxzoom": full_zoom(width, height),
+        "width": width,
+        "height": height,
+        "tile_size": TILE_PX,
+    }
 
 
 def render_tile(
@@ -70,14 +75,9 @@ def render_tile(
         BadParameter: a band is out of range.
         NotARaster: the raster cannot be read.
     """
-    bands = choose_bands(path, band_indexes)
-    tile = Tile(zoom, x, y)
-    stretch = read_stretch(path, bands, mode)
-    place = _require_place(path)
-    if place is None:
-        picture = draw_pixel_tile(path, tile, bands, stretch)
-    else:
-        picture = draw_map_tile(path, tile, place, bands, stretch)
+    look = read_look(path, None if band_indexes is None else tuple(band_indexes), mode)
+    tile, place = Tile(zoom, x, y), read_map_place(path)
+    picture = draw_pixel_tile(path, tile, look) if place is None else draw_map_tile(path, tile, place, look)
     return encode_picture(*picture) if picture is not None and picture[1].any() else None
 
 
@@ -108,15 +108,15 @@ def render_label_tile(
     shown.apply(labels, lambda other: _read_labels(other, tile))
     if not labels.any():
         return None
-    with open_raster(path) as raster:
-        return draw_labels(labels, alpha, read_palette(raster, (1,)))
+    return draw_labels(labels, alpha, _read_label_colours(path))
 
 
 def _read_labels(path: Path, tile: Tile) -> Labels | None:
-    place = _require_place(path)
+    place = read_map_place(path)
     return read_pixel_labels(path, tile) if place is None else read_map_labels(path, tile, place)
 
 
-def _require_place(path: Path) -> MapPlace | None:
+@remembered
+def _read_label_colours(path: Path) -> NDArray[np.uint8] | None:
     with open_raster(path) as raster:
-        return read_map_place(raster)
+        return read_palette(raster, (1,))

@@ -23,6 +23,7 @@ from server.jobs.sharing import ShareStore
 from server.jobs.workers import WorkerTable
 from server.observability.draining import Drain
 from server.observability.measures import Measures
+from server.rasters.tile_cache import TileCache
 from server.segmentation.prompting.answering import PromptAnswer, PromptRequest
 from server.uploads.receive import UploadLimits
 
@@ -76,6 +77,7 @@ class Services:
         waiting_slots: one slot per request that may wait for its job; see `/segment`.
         stream_slots: one slot per page that may follow a job by events; each of them takes a slot for waiting, too.
         shares: links to results.
+        tiles: draws map tiles, and keeps them for the next look.
         predict: the engine's answer to prompts; takes the raster's file and the request.
         device_name: tells the device without waking a network.
         page_folder: the built single-page app.
@@ -96,6 +98,7 @@ class Services:
     waiting_slots: BoundedSemaphore
     stream_slots: BoundedSemaphore
     shares: ShareStore
+    tiles: TileCache
     predict: Predict
     device_name: Callable[[], str]
     checkpoint_folder: Path

@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, jsonify, request
 
-from server.rasters.tiles import read_tilejson, render_label_tile, render_tile
+from server.rasters.tiles import read_tilejson
 from server.routes.bodies import MaskTileQuery, TileQuery, chosen_bands, read_query
 from server.routes.documentation import Operation, documented
 from server.routes.rasters import find_raster
 from server.routes.results import find_shown
+from server.routes.services import services
 
 blueprint = Blueprint("tiles", __name__)
 TILE_ANSWERS = {200: ("The tile.", "image/png"), 204: ("Nothing there.", None)}
@@ -32,7 +33,8 @@ def tile(raster: str, z: int, x: int, y: int) -> Response:
     """Draw one tile of a raster."""
     query = read_query(TileQuery)
     bands = chosen_bands(query.r, query.g, query.b)
-    return _answer_tile(render_tile(find_raster(raster).source, z, x, y, band_indexes=bands, mode=query.stretch))
+    source = find_raster(raster).source
+    return _answer_tile(services().tiles.tile(source, (z, x, y), band_indexes=bands, mode=query.stretch))
 
 
 @blueprint.get("/mask_tiles/<raster>/<int:z>/<int:x>/<int:y>.png")
@@ -41,10 +43,13 @@ def mask_tile(raster: str, z: int, x: int, y: int) -> Response:
     """Draw one tile of a result; a class, or else an object, keeps its colour everywhere."""
     query = read_query(MaskTileQuery)
     path, shown = find_shown(raster, query)
-    return _answer_tile(render_label_tile(path, z, x, y, alpha=query.alpha, shown=shown))
+    return _answer_tile(services().tiles.label_tile(path, (z, x, y), alpha=query.alpha, shown=shown))
 
 
 def _answer_tile(picture: bytes | None) -> Response:
     response = Response(status=204) if picture is None else Response(picture, content_type="image/png")
     response.headers["Cache-Control"] = "private, max-age=60"
+    if picture is not None:
+        response.add_etag()  # after a minute the browser asks again, and need not fetch what it has
+        response.make_conditional(request)
     return response

@@ -22,6 +22,7 @@ from server.segmentation.networks.embedded import (
     save_embedded_sam,
 )
 from server.segmentation.networks.embedded.model import INPUT_SIZE
+from server.segmentation.networks.precision import Precision, check_precision, lower_precision
 from server.training.batches import Batch
 from server.training.batches_ahead import BatchesAhead, BatchPlan
 from server.training.calibration import calibrate, take_back_calibration
@@ -62,6 +63,7 @@ class TrainingSettings:
         n_calibration_images: images that set the thresholds after that.
         save_every: steps between saved states.
         seed: of weights and batches.
+        precision: of the networks' products of matrices; weights, losses and gradients' sums stay float32.
         start_from: weights to begin with instead of random ones; parts of other shape or name begin random.
     """
 
@@ -81,6 +83,7 @@ class TrainingSettings:
     n_calibration_images: int = 30
     save_every: int = 100
     seed: int = 0
+    precision: Precision = "float32"
     start_from: Path | None = None
 
 
@@ -114,6 +117,7 @@ class Trainer:
     """
 
     def __init__(self, settings: TrainingSettings, sources: Sequence[Source]) -> None:
+        check_precision(settings.precision, torch.device("cpu"))
         torch.manual_seed(settings.seed)
         self.batches = BatchesAhead(sources)
         self.settings = settings
@@ -150,7 +154,8 @@ class Trainer:
         plan = self.plan_batch(self.step)
         self.network.set_input_size(plan.size)
         batch, rng = self.batches.take(plan, self.plan_batch(self.step + 1))
-        losses = compute_losses(self.network, batch, rng if rng.random() < self.settings.refine_share else None)
+        with lower_precision(self.settings.precision, torch.device("cpu")):
+            losses = compute_losses(self.network, batch, rng if rng.random() < self.settings.refine_share else None)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
@@ -228,7 +233,8 @@ def compute_losses(network: EmbeddedSam, batch: Batch, refine: np.random.Generat
     dense = network.prompt_encoder(points, boxes, earlier)[1]
     quality, features = network.mask_decoder.rate(embeddings, dense)
     logits = network.mask_decoder.draw(embeddings, features)
-    return prompt_losses(logits, network.mask_decoder.draw_sketch(features), quality, targets, known)
+    sketch = network.mask_decoder.draw_sketch(features)
+    return prompt_losses(logits.float(), sketch.float(), quality.float(), targets, known)
 
 
 Points = tuple[torch.Tensor, torch.Tensor]
@@ -241,7 +247,7 @@ def _answer(
     sparse, dense = network.prompt_encoder(points, boxes, None)
     position = network.prompt_encoder.get_dense_pe()
     logits: torch.Tensor = network.mask_decoder(embeddings, position, sparse, dense, multimask_output=False)[0]
-    return logits
+    return logits.float()
 
 
 def _add_corrections(

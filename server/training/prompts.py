@@ -12,7 +12,9 @@ from server.training.scene_canvas import Mask
 INSIDE, OUTSIDE, NO_CLICK = 1, 0, -1
 # Objects of unusual size are still asked for at times: this is the least weight, where a typical one has 1.
 LEAST_WEIGHT = 0.1
-BOX_JITTER = 0.08  # of the box's sides, as people draw
+# Boxes come from people, who are this far off, in shares of the box's sides, and from labels and detectors, whose sides
+# touch the object: a network that saw only the former would not trust the latter.
+BOX_JITTER, EXACT_BOX_SHARE = 0.08, 0.5
 
 
 def choose_objects(
@@ -39,8 +41,10 @@ def random_click(mask: Mask, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def drawn_box(mask: Mask, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Return x0, y0, x1, y1 in pixels around `mask`, as imprecise as by hand."""
+    """Return x0, y0, x1, y1 in pixels around `mask`, exact or as imprecise as by hand."""
     x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    if rng.random() < EXACT_BOX_SHARE:
+        return float(x), float(y), float(x + width), float(y + height)
     jitter = rng.normal(0, BOX_JITTER, 4).clip(-0.25, 0.25) * (width, height, width, height)
     x0, y0, x1, y1 = (float(side) for side in np.array([x, y, x + width, y + height]) + jitter)
     return x0, y0, x1, y1

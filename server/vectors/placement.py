@@ -15,7 +15,7 @@ from rasterio import DatasetReader
 
 from server.rasters.coordinates import Georeference, Points, read_georeference
 from server.rasters.opening import open_raster
-from server.rasters.remembered import remembered
+from server.rasters.remembered import remembered_by_thread
 from server.vectors.polygons import as_multipolygon
 
 # Edges are cut to this many pixels before areas are measured, because a long straight edge of a map is no geodesic.
@@ -106,7 +106,7 @@ def read_placement(raster: DatasetReader) -> Placement:
     return Placement(read_georeference(raster))
 
 
-@remembered
+@remembered_by_thread
 def read_place(path: Path) -> tuple[Placement, tuple[int, int]]:
     """Return where a raster lies, and its width and height.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
@@ -10,7 +11,7 @@ import pytest
 
 from server.errors import NotARaster
 from server.rasters.preview import default_band_indexes
-from server.rasters.remembered import remembered
+from server.rasters.remembered import remembered, remembered_by_thread
 
 
 @pytest.fixture
@@ -41,14 +42,26 @@ def test_a_new_side_file_counts_as_a_change(source: Path) -> None:
     assert fact(source) == ["raster.tif", "raster.tif.aux.xml"]
 
 
-def test_every_thread_has_its_own(source: Path) -> None:
-    fact = remembered(lambda _: object())
+@pytest.mark.parametrize(("remember", "is_shared"), [(remembered, True), (remembered_by_thread, False)])
+def test_threads_share_plain_values_and_no_handles(
+    remember: Callable[[Callable[[Path], object]], Callable[[Path], object]], is_shared: bool, source: Path
+) -> None:
+    fact = remember(lambda _: object())
     facts = [fact(source)]
     other = Thread(target=lambda: facts.append(fact(source)))
     other.start()
     other.join()
-    assert facts[0] is not facts[1]
+    assert (facts[0] is facts[1]) == is_shared
     assert facts[0] is fact(source)
+
+
+def test_other_choices_are_read_apart(source: Path) -> None:
+    fact = remembered(lambda path, band: (path.name, band))
+    assert (fact(source, 1), fact(source, 2), fact(source, 1)) == (
+        (source.name, 1),
+        (source.name, 2),
+        (source.name, 1),
+    )
 
 
 def test_a_missing_file_is_no_raster(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_box_is_around_the_mask(crescent: np.ndarray) -> None:
     truth = np.array([cols.min(), rows.min(), cols.max() + 1, rows.max() + 1])
     assert np.abs(boxes.mean(axis=0) - truth).max() < 2
     assert (boxes.std(axis=0) > 0.5).all()
+    assert 30 < (boxes == truth).all(axis=1).sum() < 70
 
 
 def test_corrective_click_goes_to_the_largest_error(crescent: np.ndarray) -> None:

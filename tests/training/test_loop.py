@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from server.errors import BadParameter
 from server.segmentation.networks.embedded import build_embedded_sam, load_embedded_sam
 from server.training.batches import draw_batch
 from server.training.evaluation.centre_clicks import score_centre_clicks
@@ -52,6 +53,17 @@ def test_a_few_steps_lower_the_loss(settings: TrainingSettings, sources: list[So
     for _ in range(14):
         trainer.take_step()
     assert compute_losses(trainer.network, batch, None).total.item() < 0.93 * before
+
+
+def test_short_numbers_teach_nearly_the_same(settings: TrainingSettings, sources: list[Source]) -> None:
+    try:
+        short = Trainer(replace(settings, precision="bfloat16"), sources)
+    except BadParameter as refusal:
+        pytest.skip(f"{refusal} Its refusal is tested with the networks' precision.")
+    exact = Trainer(settings, sources)
+    for _ in range(2):
+        assert short.take_step().total.item() == pytest.approx(exact.take_step().total.item(), rel=0.02)
+    assert all(parameter.dtype == torch.float32 for parameter in short.network.parameters())
 
 
 def test_a_resumed_run_equals_an_unbroken_one(
