@@ -87,7 +87,7 @@ def create_app(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
     database = open_database(settings.database or settings.cache_folder / "service.sqlite")
-    if _is_alone(settings):
+    if settings.is_alone:
         # Of uploads that an earlier process left; what one of several leaves, cleaning takes in time.
         clear_staging(settings.cache_folder)
     else:
@@ -119,11 +119,6 @@ def find_background(app: Flask) -> Background:
 def find_drain(app: Flask) -> Drain:
     """Return what tells the requests of `app` that the service is about to stop."""
     return cast(Services, app.extensions[EXTENSION]).drain
-
-
-def _is_alone(settings: Settings) -> bool:
-    """Tell whether no other process shares the cache folder and the database."""
-    return settings.queue.engine == "local"
 
 
 def _build(
@@ -192,7 +187,7 @@ def _build_cleaning(settings: Settings, database: Engine, clients: ClientStore, 
         settings.cache_folder,
         _lifetimes(settings),
         interval_s=interval_s,
-        takes_turn=None if _is_alone(settings) else lambda kind, now: take_turn(database, kind, now, interval_s),
+        takes_turn=None if settings.is_alone else lambda kind, now: take_turn(database, kind, now, interval_s),
     )
 
 

@@ -149,6 +149,11 @@ class Settings:
     )
 
     @property
+    def is_alone(self) -> bool:
+        """Whether no other process shares the cache folder and the database."""
+        return self.queue.engine == "local"
+
+    @property
     def n_threads(self) -> int:
         """Requests answered at the same time."""
         return N_THREADS if self.multi_thread else 1

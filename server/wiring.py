@@ -46,8 +46,13 @@ class Stores:
 def open_stores(settings: Settings, database: Engine) -> Stores:
     """Return the stores of a service."""
     return Stores(
-        ClientStore(database, settings.cache_folder),
-        RasterStore(database, settings.cache_folder, client_quota_bytes=settings.client_quota_bytes),
+        ClientStore(database, settings.cache_folder, is_alone=settings.is_alone),
+        RasterStore(
+            database,
+            settings.cache_folder,
+            client_quota_bytes=settings.client_quota_bytes,
+            is_alone=settings.is_alone,
+        ),
         AnnotationStore(database),
         DatasetStore(database, settings.cache_folder),
     )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from server.clients.names import clean_file_name
 from server.clients.pending import PENDING, PendingSideFiles
 from server.clients.quota import QuotaKeeper
+from server.clients.recent import Recent
 from server.clients.sessions import TRASH, Client, throw_away
 from server.database import Base, reading, writing
 from server.errors import NoSuchRaster
@@ -73,8 +74,10 @@ class RasterEntry:
 class RasterStore:
     """Keeps rasters, their results and the side files that came before their raster."""
 
-    def __init__(self, engine: Engine, cache_folder: Path, *, client_quota_bytes: int) -> None:
+    def __init__(self, engine: Engine, cache_folder: Path, *, client_quota_bytes: int, is_alone: bool = False) -> None:
+        """Keep what the store needs; `is_alone` tells that no other store writes to this database."""
         self._engine = engine
+        self._recent = Recent[RasterEntry](is_used=is_alone)
         self._base = cache_folder
         self._quota = QuotaKeeper(engine, client_quota_bytes)
         self._pending = PendingSideFiles(engine)
@@ -131,6 +134,10 @@ class RasterStore:
         Raises:
             NoSuchRaster: there is none.
         """
+        # A program that was deleted comes back under its old id, with nothing.
+        return self._recent.look_up(client.id, (client.created, name), lambda: self._find(client, name))
+
+    def _find(self, client: Client, name: str | None) -> RasterEntry:
         query = _latest_first(client.id)
         if name is not None:
             query = query.where(RasterRow.name == name)
@@ -165,6 +172,7 @@ class RasterStore:
         entry = self.find(client, name)
         with writing(self._engine) as session:
             session.delete(_require_row(session, entry.id))
+        self._recent.forget(client.id)
         throw_away(entry.folder, self._base / TRASH)
 
     def result_folder(self, entry: RasterEntry) -> Path:
@@ -191,6 +199,8 @@ class RasterStore:
             target = entry.folder / f"{RESULT_PREFIX}{n_results}"
             shutil.rmtree(target, ignore_errors=True)  # there only if the process ended right here before
             staged_folder.rename(target)
+            client_id = row.client_id
+        self._recent.forget(client_id)
         throw_away(entry.folder / f"{RESULT_PREFIX}{n_results - 2}", self._base / TRASH)
 
     def add_pending_side_file(self, client: Client, name: str, stem: str, staged: Path) -> None:
@@ -208,7 +218,7 @@ class RasterStore:
 
     def _insert(self, row: RasterRow, draft: Path) -> tuple[Path | None, RasterEntry]:
         """Add a row in place of the one with its name; return that one's folder and the new entry."""
-        folder = self._base / row.folder
+        folder, client_id = self._base / row.folder, row.client_id
         folder.parent.mkdir(parents=True, exist_ok=True)
         with writing(self._engine) as session:
             older = session.scalars(_latest_first(row.client_id).where(RasterRow.name == row.name)).one_or_none()
@@ -219,7 +229,9 @@ class RasterStore:
             session.add(row)
             session.flush()
             draft.rename(folder)
-            return replaced, self._entry(row)
+            entry = self._entry(row)
+        self._recent.forget(client_id)
+        return replaced, entry
 
     def _entry(self, row: RasterRow) -> RasterEntry:
         folder = self._base / row.folder

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine, and_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from server.clients.recent import Recent
 from server.database import Base, reading, writing
 
 CLIENTS = "clients"
@@ -55,8 +56,12 @@ class Client:
 class ClientStore:
     """Issues, finds and deletes clients."""
 
-    def __init__(self, engine: Engine, cache_folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, engine: Engine, cache_folder: Path, *, clock: Callable[[], float] = time.time, is_alone: bool = False
+    ) -> None:
+        """Keep what the store needs; `is_alone` tells that no other store writes to this database."""
         self._engine = engine
+        self._recent = Recent[Client | None](is_used=is_alone)
         self._folder = cache_folder / CLIENTS
         self._trash = cache_folder / TRASH
         self._clock = clock
@@ -73,7 +78,7 @@ class ClientStore:
         """
         if uuid is None or not ISSUED_ID.fullmatch(uuid):
             return None
-        client = self.get(uuid)
+        client = self._recent.look_up(uuid, "", lambda: self.get(uuid))
         return None if client is None else self._touch(client)
 
     def get(self, client_id: str) -> Client | None:
@@ -85,7 +90,7 @@ class ClientStore:
     def token_client(self, token: str) -> Client:
         """Return the program that holds `token`: always the same client, and human."""
         client_id = "token-" + hashlib.sha256(token.encode()).hexdigest()[:32]
-        client = self.get(client_id)
+        client = self._recent.look_up(client_id, "", lambda: self.get(client_id))
         seen = None if client is None else self._touch(client)
         return seen or self._insert(client_id, is_human=True)
 
@@ -95,6 +100,7 @@ class ClientStore:
             row = session.get(ClientRow, client_id)
             if row is not None:
                 row.is_human = True
+        self._recent.forget(client_id)
 
     def expired(self, now: float, *, client_lifetime_s: float, visitor_lifetime_s: float) -> list[Client]:
         """Return the clients not seen for their lifetime.
@@ -129,6 +135,7 @@ class ClientStore:
                 return False
             session.delete(row)
             folder = self._client(row).folder
+        self._recent.forget(client_id)
         throw_away(folder, self._trash)
         return True
 
@@ -140,6 +147,7 @@ class ClientStore:
                 row = ClientRow(id=client_id, is_human=is_human, created=now, last_seen=now)
                 session.add(row)
             client = self._client(row)
+        self._recent.forget(client_id)
         client.folder.mkdir(parents=True, exist_ok=True)
         return client
 
@@ -152,7 +160,9 @@ class ClientStore:
             if row is None:
                 return None
             row.last_seen = now
-            return self._client(row)
+            seen = self._client(row)
+        self._recent.forget(client.id)
+        return seen
 
     def _client(self, row: ClientRow) -> Client:
         return Client(row.id, row.is_human, row.created, row.last_seen, self._folder / row.id)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.jobs.execution import Attempt, Task, count_finished, discard_finished
 from server.jobs.job_queue import CANCEL_WAIT_S, JobQueue
 from server.jobs.limits import DEFAULT_LIMITS, QueueLimits
+from server.jobs.priority import let_others_go_first
 from server.jobs.records import JobRecord
 
 PAUSE_AFTER_FAILURE_S = 1.0
@@ -116,6 +117,7 @@ class LocalQueue(JobQueue):
             self._changed.notify_all()
 
     def _work(self) -> None:
+        let_others_go_first()
         while not self._stopping:
             try:
                 attempt = self._take()

@@ -12,6 +12,7 @@ from rasterio.io import DatasetReader
 from server.rasters.coordinates import read_bounds, read_bounds_wgs84, read_georeference
 from server.rasters.opening import open_raster
 from server.rasters.reduced import prepare_reduced
+from server.rasters.remembered import remembered
 from server.rasters.side_files import list_side_files
 from server.rasters.statistics import BandStatistics, read_statistics
 
@@ -36,20 +37,26 @@ def read_metadata(path: Path, name: str) -> Json:
         NotARaster: the raster cannot be read.
         StorageFull: there is no room for what is kept beside a stored raster.
     """
-    statistics = read_statistics(path)
-    prepare_reduced(path)
-    with open_raster(path) as raster:
-        facts = _describe_pixels(raster) | _describe_place(raster)
-        bands = [_describe_band(raster, index, statistics.bands[index - 1]) for index in raster.indexes]
+    pixels_and_place, statistics = _read_facts(path)
     return {
         "raster": name,
-        **facts,
+        **pixels_and_place,
         "size_bytes": path.stat().st_size,
         # Under the name the client knows the raster by, not the stored one.
         "side_files": [Path(name).stem + item.removeprefix(path.stem) for item in list_side_files(path)],
-        "approximate": statistics.approximate,
-        "bands": bands,
+        **statistics,
     }
+
+
+@remembered
+def _read_facts(path: Path) -> tuple[Json, Json]:
+    """Return what a raster says about pixels and place, and what its bands hold."""
+    statistics = read_statistics(path)
+    prepare_reduced(path)
+    with open_raster(path) as raster:
+        pixels_and_place = _describe_pixels(raster) | _describe_place(raster)
+        bands = [_describe_band(raster, index, statistics.bands[index - 1]) for index in raster.indexes]
+    return pixels_and_place, {"approximate": statistics.approximate, "bands": bands}
 
 
 def _describe_pixels(raster: DatasetReader) -> Json:

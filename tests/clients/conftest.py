@@ -35,9 +35,15 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
+@pytest.fixture(params=[True, False], ids=["alone", "one of several"])
+def is_alone(request: pytest.FixtureRequest) -> bool:
+    """Tell the stores whether they may keep what they looked up."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def clients(engine: Engine, tmp_path: Path, clock: StandingClock) -> ClientStore:
-    return ClientStore(engine, tmp_path / "cache", clock=clock)
+def clients(engine: Engine, tmp_path: Path, clock: StandingClock, is_alone: bool) -> ClientStore:
+    return ClientStore(engine, tmp_path / "cache", clock=clock, is_alone=is_alone)
 
 
 @pytest.fixture
@@ -46,8 +52,8 @@ def client(clients: ClientStore) -> Client:
 
 
 @pytest.fixture
-def rasters(engine: Engine, tmp_path: Path) -> RasterStore:
-    return RasterStore(engine, tmp_path / "cache", client_quota_bytes=10_000)
+def rasters(engine: Engine, tmp_path: Path, is_alone: bool) -> RasterStore:
+    return RasterStore(engine, tmp_path / "cache", client_quota_bytes=10_000, is_alone=is_alone)
 
 
 @pytest.fixture

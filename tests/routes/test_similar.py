@@ -69,7 +69,8 @@ def test_ids_of_an_earlier_result_are_not_mistaken(start_app, settings, fake_eng
     client.post("/segment", json={})
     examples = keep(client, 1)
     fake_engine.hold()
-    client.post("/segment", json={}, headers={"Prefer": "respond-async"})
+    segmenting = client.post("/segment", json={}, headers={"Prefer": "respond-async"}).get_json()["job"]
+    wait_for(client, segmenting, "running")
     waiting = client.post("/annotations/similar", json={"objects": examples}, headers={"Prefer": "respond-async"})
     assert waiting.status_code == 202
     fake_engine.release()
