@@ -1,5 +1,8 @@
 """Visitors browsing tiles and metadata while jobs run: how slow it gets, whether anything fails, whether memory grows.
 
+Before the jobs, as many visitors look at tiles alone, of this project's server and of titiler in turns; both serve the
+same raster with their defaults, which for ours means that drawn tiles are kept in memory.
+
 Each visitor is a thread of this process with a connection of its own, so the figures contain what these threads cost.
 """
 
@@ -23,7 +26,8 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.tiles import TOKEN, fetch, tiles_of, write_raster
+from benchmarks.peer import make_peer
+from benchmarks.tiles import PEER_PACKAGES, TOKEN, fetch, run_titiler, tiles_of, titiler_path, write_raster
 from server.settings import REPOSITORY
 
 RASTER = "scene.tif"
@@ -31,6 +35,7 @@ RASTER = "scene.tif"
 PAUSE_S = 1.0
 MEMORY_INTERVAL_S = 1.0
 N_TILES = 48
+N_TURNS = 3
 
 
 @dataclass
@@ -46,7 +51,7 @@ class Tally:
     def note(self, path: str, status: int, seconds: float) -> None:
         """Count an answer."""
         with self.lock:
-            (self.tile_s if path.startswith("/tiles/") else self.other_s).append(seconds)
+            (self.tile_s if path.partition("?")[0].endswith(".png") else self.other_s).append(seconds)
             self.statuses[status] += 1
 
     def note_broken(self) -> None:
@@ -74,17 +79,23 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--visitors", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=600.0, help="of the busy part; the idle one takes a tenth")
+    parser.add_argument(
+        "--peer-seconds", type=float, default=20.0, help="of each of the turns with titiler; 0 for none"
+    )
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name, serve(Path(name)) as server:
         paths = paths_of(write_raster(Path(name) / RASTER))
         upload(server, Path(name) / RASTER)
-        idle = browse(server, paths, 1, max(5.0, chosen.seconds / 10), pause_s=0.05)
+        beside = (
+            compare(server, Path(name) / RASTER, chosen.visitors, chosen.peer_seconds) if chosen.peer_seconds else {}
+        )
+        idle = browse(server.url, paths, 1, max(5.0, chosen.seconds / 10), pause_s=0.05)
         start_jobs(server, chosen.jobs)
         memory: list[int] = []
         with watched_memory(server, memory):
-            busy = browse(server, paths, chosen.visitors, chosen.seconds, pause_s=PAUSE_S)
-    figures = summarise(idle, busy, memory, chosen.seconds)
+            busy = browse(server.url, paths, chosen.visitors, chosen.seconds, pause_s=PAUSE_S)
+    figures = summarise(idle, busy, memory, chosen.seconds) | beside
     for key, value in figures.items():
         print(f"{key:24} {value}")
     if chosen.json:
@@ -110,8 +121,34 @@ def serve(folder: Path) -> Iterator[Running]:
 
 def paths_of(raster: Path) -> list[str]:
     """Return what visitors ask for: mostly tiles, and a description now and then."""
-    tiles = [f"/tiles/{RASTER}/{tile.z}/{tile.x}/{tile.y}.png" for tile in islice(tiles_of(raster), N_TILES)]
-    return tiles + ["/raster_meta", "/rasters", "/jobs", f"/tiles/{RASTER}/tilejson.json"] * (N_TILES // 16)
+    return our_tiles(raster) + ["/raster_meta", "/rasters", "/jobs", f"/tiles/{RASTER}/tilejson.json"] * (N_TILES // 16)
+
+
+def our_tiles(raster: Path) -> list[str]:
+    """Return the paths of the tiles that visitors look at."""
+    return [f"/tiles/{RASTER}/{tile.z}/{tile.x}/{tile.y}.png" for tile in islice(tiles_of(raster), N_TILES)]
+
+
+def compare(server: Running, raster: Path, n_visitors: int, seconds: float) -> dict[str, float]:
+    """Return tiles per second of both servers, medians of turns, and the median ratio of ours to titiler's."""
+    programs = make_peer("titiler", PEER_PACKAGES, "import titiler.application, uvicorn")
+    theirs = [titiler_path(raster, tile) for tile in islice(tiles_of(raster), N_TILES)]
+    rates: list[tuple[float, float]] = []
+    with run_titiler(raster.parent, programs) as url:
+        for _ in range(N_TURNS):
+            turns = [(server.url, our_tiles(raster)), (url, theirs)]
+            ours, peer = (browse(place, paths, n_visitors, seconds, pause_s=PAUSE_S) for place, paths in turns)
+            rates.append((count_tiles(ours) / seconds, count_tiles(peer) / seconds))
+    return {
+        "ours_tiles_per_s": round(statistics.median(ours for ours, _ in rates), 1),
+        "titiler_tiles_per_s": round(statistics.median(theirs for _, theirs in rates), 1),
+        "tiles_over_titiler": round(statistics.median(ours / theirs for ours, theirs in rates), 2),
+    }
+
+
+def count_tiles(tally: Tally) -> int:
+    """Return how many tiles came, one at least, so that a ratio exists."""
+    return max(1, tally.statuses[200])
 
 
 def upload(server: Running, raster: Path) -> None:
@@ -130,12 +167,12 @@ def start_jobs(server: Running, n_jobs: int) -> None:
         fetch(f"{server.url}/segment", b"{}", Content_Type="application/json", Prefer="respond-async")
 
 
-def browse(server: Running, paths: Sequence[str], n_visitors: int, seconds: float, *, pause_s: float) -> Tally:
+def browse(url: str, paths: Sequence[str], n_visitors: int, seconds: float, *, pause_s: float) -> Tally:
     """Let visitors ask for paths in random order, with pauses of `pause_s` on average, for so many seconds."""
     tally = Tally()
     deadline = time.monotonic() + seconds
     visitors = [
-        threading.Thread(target=_visit, args=(server.url, paths, deadline, pause_s, number, tally))
+        threading.Thread(target=_visit, args=(url, paths, deadline, pause_s, number, tally))
         for number in range(n_visitors)
     ]
     for visitor in visitors:

@@ -103,7 +103,21 @@ def serve_ours(folder: Path, raster: Path) -> Iterator[Callable[[], object]]:
 
 @contextmanager
 def serve_titiler(folder: Path, raster: Path, programs: Path) -> Iterator[Callable[[], object]]:
-    """Run titiler on the raster's folder with the same stretch; yield what fetches the next tile."""
+    """Run titiler on the raster's folder; yield what fetches the next tile."""
+    with run_titiler(folder, programs) as url:
+        tiles = tiles_of(raster)
+        yield lambda: fetch(url + titiler_path(raster, next(tiles)))
+
+
+def titiler_path(raster: Path, tile: morecantile.Tile) -> str:
+    """Return what to ask titiler for, in the colours that this project's stretch gives."""
+    query = urllib.parse.urlencode({"url": str(raster), "rescale": "158,2942", "bidx": [1, 2, 3]}, doseq=True)
+    return f"/cog/tiles/WebMercatorQuad/{tile.z}/{tile.x}/{tile.y}.png?{query}"
+
+
+@contextmanager
+def run_titiler(folder: Path, programs: Path) -> Iterator[str]:
+    """Run titiler in a folder; yield its address."""
     port = 8917
     command = [
         str(programs / "uvicorn"),
@@ -117,10 +131,7 @@ def serve_titiler(folder: Path, raster: Path, programs: Path) -> Iterator[Callab
         try:
             url = f"http://127.0.0.1:{port}"
             wait_for(f"{url}/healthz")
-            query = urllib.parse.urlencode({"url": str(raster), "rescale": "158,2942", "bidx": [1, 2, 3]}, doseq=True)
-            path = "/cog/tiles/WebMercatorQuad/{0.z}/{0.x}/{0.y}.png"
-            tiles = tiles_of(raster)
-            yield lambda: fetch(f"{url}{path.format(next(tiles))}?{query}")
+            yield url
         finally:
             process.terminate()
 

@@ -16,4 +16,7 @@ def let_others_go_first() -> None:
     Only Linux knows priorities of threads; elsewhere nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), JOB_NICENESS)
+        thread = threading.get_native_id()
+        # A service that an operator has put further back stays there; only root could bring it forward.
+        niceness = max(JOB_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
+        os.setpriority(os.PRIO_PROCESS, thread, niceness)

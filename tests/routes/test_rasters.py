@@ -88,3 +88,5 @@ def test_tiles_of_a_raster_without_crs_are_in_pixels(client, make_raster):
     assert picture[0, 0, 3] == 255
     assert picture[300 - 256, 0, 3] == 0
     assert client.get(f"/tiles/plain.png/{zoom}/3/0.png").status_code == 204
+    known = client.get(f"/tiles/plain.png/{zoom}/2/1.png", headers={"If-None-Match": corner.headers["ETag"]})
+    assert (known.status_code, known.data) == (304, b"")
