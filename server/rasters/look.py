@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from server.rasters.opening import open_raster
 from server.rasters.preview import choose_bands
-from server.rasters.reading import find_alpha, read_palette
+from server.rasters.reading import read_palette
 from server.rasters.remembered import remembered
 from server.rasters.stretch import Stretch, StretchMode, read_stretch
 
@@ -23,13 +23,11 @@ class Look:
         bands: shown as red, green and blue, counted from 1.
         stretch: of these bands.
         palette: (N, 4) RGBA where the bands are one with a colour table, else None.
-        alpha: index of the band with the opacity, None where there is none.
     """
 
     bands: tuple[int, int, int]
     stretch: Stretch
     palette: NDArray[np.uint8] | None
-    alpha: int | None
 
 
 @remembered
@@ -48,4 +46,4 @@ def read_look(path: Path, band_indexes: tuple[int, ...] | None, mode: StretchMod
     bands = choose_bands(path, band_indexes)
     stretch = read_stretch(path, bands, mode)
     with open_raster(path) as raster:
-        return Look(bands, stretch, read_palette(raster, bands), find_alpha(raster))
+        return Look(bands, stretch, read_palette(raster, bands))

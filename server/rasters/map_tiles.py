@@ -1,29 +1,24 @@
-"""Web-Mercator tiles, warped by rio-tiler from the overview that fits."""
+"""Web-Mercator tiles, warped by GDAL from the overview that fits."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from affine import Affine
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
+from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.transform import from_bounds
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform as transform_points
-from rio_tiler.errors import NoOverviewWarning
-from rio_tiler.io import Reader
-from rio_tiler.models import ImageData
 
 from server.rasters.coordinates import read_bounds_wgs84, read_georeference
 from server.rasters.look import Look
 from server.rasters.opening import open_raster
-from server.rasters.reading import expand_palette
+from server.rasters.reading import Valid, Values, expand_palette, find_alpha
 from server.rasters.reduced import open_reduced
 from server.rasters.remembered import remembered
 from server.rasters.stretch import Picture, apply_stretch, draw_values
@@ -35,9 +30,8 @@ HALF_SQUARE_M = 20_037_508.342789244
 MAX_LATITUDE = 85.0511287798066
 # Memory of one warp, GDAL's own default.
 WARP_MB = 64
-# rio-tiler warps at the raster's own resolution and then picks pixels. For a raster that is a dot on the tile that can
-# mean a thousand million pixels and a minute, so from this reduction on the warp has the tile's resolution.
-MAX_PICKED_FACTOR = 8.0
+# Of the opacity that a warp computes, 0 to 255: from half on, most of a tile's pixel lies on valid ground.
+LEAST_OPACITY = 128
 
 
 @dataclass(frozen=True)
@@ -53,6 +47,15 @@ class MapPlace:
     bounds: tuple[float, float, float, float]
     zoom: float
     longest_px: int
+
+    def touches(self, tile: Tile) -> bool:
+        """Tell whether a tile may show something of the raster."""
+        n_tiles = 2**tile.zoom
+        left, right = (360.0 * x / n_tiles - 180.0 for x in (tile.x, tile.x + 1))
+        top, bottom = (_latitude(1.0 - 2.0 * y / n_tiles) for y in (tile.y, tile.y + 1))
+        west, south, east, north = self.bounds
+        spans = [(west, 180.0), (-180.0, east)] if west > east else [(west, east)]
+        return bottom < north and top > south and any(left < last and right > first for first, last in spans)
 
     def to_tilejson(self) -> dict[str, object]:
         """Return the part of a TileJSON that depends on the place."""
@@ -102,16 +105,12 @@ def _find_place(raster: DatasetReader) -> MapPlace | None:
 
 def draw_map_tile(path: Path, tile: Tile, place: MapPlace, look: Look) -> Picture | None:
     """Return a tile as a picture with where it is valid; None outside the raster."""
-    wanted = look.bands if look.alpha is None else (*look.bands, look.alpha)
-    image = _warp(path, tile, place, wanted, "nearest" if look.palette is not None else "bilinear")
-    if image is None:
+    warped = _warp(path, tile, place, look.bands, Resampling.bilinear if look.palette is None else Resampling.nearest)
+    if warped is None:
         return None
-    values, valid = image.array.data[:3], ~np.ma.getmaskarray(image.array)[:3]
-    if look.alpha is not None:
-        # rio-tiler hides what is half transparent; here only what is fully transparent holds no data.
-        valid = np.broadcast_to(image.array.data[-1] > 0, valid.shape) & (valid | (image.alpha_mask is not None))
+    values, valid = warped
     if values.dtype.kind == "f":
-        valid &= np.isfinite(values)
+        valid = valid & np.isfinite(values)
     if look.palette is None:
         return draw_values(values, valid, look.stretch)
     colours, seen = expand_palette(values[0], valid[0], look.palette)
@@ -120,49 +119,61 @@ def draw_map_tile(path: Path, tile: Tile, place: MapPlace, look: Look) -> Pictur
 
 def read_map_labels(path: Path, tile: Tile, place: MapPlace) -> Labels | None:
     """Return the labels (256, 256) of a tile, 0 outside the raster; None where the tile is wholly outside."""
-    image = _warp(path, tile, place, (1,), "nearest")
-    return None if image is None else np.ma.filled(image.array[0], 0)
+    warped = _warp(path, tile, place, (1,), Resampling.nearest)
+    return None if warped is None else np.where(warped[1][0], warped[0][0], 0)
 
 
-def _warp(path: Path, tile: Tile, place: MapPlace, bands: tuple[int, ...], method: str) -> ImageData | None:
-    """Read one Web-Mercator tile; None outside the raster."""
-    if not tile.is_possible():
+def _warp(
+    path: Path, tile: Tile, place: MapPlace, bands: tuple[int, ...], resampling: Resampling
+) -> tuple[Values, Valid] | None:
+    """Return values (C, 256, 256) of one Web-Mercator tile and where each band holds data; None outside the raster."""
+    if not tile.is_possible() or not place.touches(tile):
         return None
-    # Set at every call, see `quieten_rasterio`: the overview is chosen here, and crops at the poles are right.
-    warnings.filterwarnings("ignore", category=NoOverviewWarning)
-    warnings.filterwarnings("ignore", "Adjusting dataset latitudes", UserWarning)
     with ExitStack() as closing:
         raster = closing.enter_context(open_reduced(path, 2.0 ** (place.zoom - tile.zoom)))
+        # What an alpha band of its own half hides is there; of opacity that a warp computes, half is a border.
+        least_opacity = LEAST_OPACITY if find_alpha(raster) is None else 1
         if raster.transform.is_identity:
             raster = closing.enter_context(_straighten(raster))
-        reader = closing.enter_context(Reader(None, dataset=raster))
-        if not reader.tile_exists(tile.x, tile.y, tile.zoom):
-            return None
-        image: ImageData = reader.tile(
-            tile.x,
-            tile.y,
-            tile.zoom,
-            tilesize=TILE_PX,
-            indexes=bands,
-            reproject_method=method,
-            # Bands may have gaps of their own; rasterio's default fills those that not all bands share.
-            vrt_options={"warp_mem_limit": WARP_MB, "UNIFIED_SRC_NODATA": "NO", **_tile_frame(raster, tile, place)},
+        warped = closing.enter_context(
+            WarpedVRT(
+                raster,
+                crs=WEB_MERCATOR,
+                transform=_tile_transform(tile),
+                width=TILE_PX,
+                height=TILE_PX,
+                resampling=resampling,
+                add_alpha=_hides_gaps(raster),
+                warp_mem_limit=WARP_MB,
+                # Bands may have gaps of their own; rasterio's default fills those that not all bands share.
+                UNIFIED_SRC_NODATA="NO",
+            )
         )
-    return image
+        alpha = find_alpha(warped)
+        read = warped.read(bands if alpha is None else (*bands, alpha), masked=raster.nodata is not None)
+    values, valid = np.ma.getdata(read), ~np.ma.getmaskarray(read)
+    if alpha is None:
+        return values, valid
+    return values[:-1], valid[:-1] & (values[-1] >= least_opacity)
 
 
-def _tile_frame(raster: DatasetReader | WarpedVRT, tile: Tile, place: MapPlace) -> dict[str, Any]:
-    """Return the options by which a warp has the tile's pixels; none where the raster's own are about as large."""
-    opened_px = max(raster.shape)
-    if 2.0 ** (place.zoom - tile.zoom) * opened_px / place.longest_px <= MAX_PICKED_FACTOR:
-        return {}
-    side_m = 2.0 * HALF_SQUARE_M / 2**tile.zoom
-    west, north = tile.x * side_m - HALF_SQUARE_M, HALF_SQUARE_M - tile.y * side_m
-    frame = from_bounds(west, north - side_m, west + side_m, north, TILE_PX, TILE_PX)
-    return {"transform": frame, "width": TILE_PX, "height": TILE_PX}
+def _hides_gaps(raster: DatasetReader | WarpedVRT) -> bool:
+    """Tell whether neither a value nor a band of the raster says where there is no data, so that a warp has to."""
+    return raster.nodata is None and find_alpha(raster) is None
 
 
 def _straighten(raster: DatasetReader) -> WarpedVRT:
     """Return a raster placed by ground control points as one placed by a transform."""
-    has_own_mask = raster.nodata is not None or ColorInterp.alpha in raster.colorinterp
-    return WarpedVRT(raster, src_crs=raster.gcps[1], crs=WEB_MERCATOR, add_alpha=not has_own_mask)
+    return WarpedVRT(raster, src_crs=raster.gcps[1], crs=WEB_MERCATOR, add_alpha=_hides_gaps(raster))
+
+
+def _tile_transform(tile: Tile) -> Affine:
+    """Return the transform from pixels of a tile to metres of Web Mercator."""
+    side_m = 2.0 * HALF_SQUARE_M / 2**tile.zoom
+    west, north = tile.x * side_m - HALF_SQUARE_M, HALF_SQUARE_M - tile.y * side_m
+    return Affine(side_m / TILE_PX, 0.0, west, 0.0, -side_m / TILE_PX, north)
+
+
+def _latitude(share: float) -> float:
+    """Return the latitude in degrees of a place on the Web-Mercator square, -1 at its lower and 1 at its upper edge."""
+    return math.degrees(math.atan(math.sinh(math.pi * share)))

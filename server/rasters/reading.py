@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 Values = NDArray[np.generic]
@@ -65,7 +66,7 @@ def _read_valid(
     return valid
 
 
-def find_alpha(raster: DatasetReader) -> int | None:
+def find_alpha(raster: DatasetReader | WarpedVRT) -> int | None:
     """Return the index of the alpha band, None where there is none."""
     return next((index for index in raster.indexes if raster.colorinterp[index - 1] == ColorInterp.alpha), None)
 

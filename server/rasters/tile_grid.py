@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Labels = NDArray[np.int32]
 TILE_PX = 256
-# rio-tiler's grid ends here, where a pixel is 9 mm; pixel-space tiles of any allowed raster need fewer zooms.
+# Here a pixel is 9 mm wide, finer than any raster; pixel-space tiles of any allowed raster need fewer zooms.
 MAX_ZOOM = 24
 
 

@@ -230,8 +230,14 @@ def test_ground_control_points_lie_in_their_place(make_raster):
     corners = [(0, 0), (0, 300), (200, 0), (200, 300), (100, 150)]
     gcps = [GroundControlPoint(row, col, 10 + col * 1e-4 + row * 2e-5, 50 - row * 1e-4) for row, col in corners]
     path = make_raster(bands=marked(), crs="EPSG:4326", transform=None, gcps=gcps)
-    assert read_tilejson(path, URL)["space"] == "map"
+    content = read_tilejson(path, URL)
+    assert content["space"] == "map"
     assert max(mark_of(path)) <= 2
+    # The control points shear the raster, so that corners of its frame are not part of it.
+    west, south, east, north = content["bounds"]
+    x, y, *_ = to_tile((west + east) / 2, (south + north) / 2, content["minzoom"])
+    opacity = read_png(render_tile(path, content["minzoom"], x, y, mode="minmax"))[..., 3]
+    assert set(np.unique(opacity)) == {0, 255}
 
 
 def test_pixel_tiles_put_together_are_the_raster(make_raster):
