@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -17,12 +18,42 @@ from server.observability.hits import HitCounter
 from server.segmentation.networks.precision import lower_precision
 
 CacheKey = tuple[str, str]
+# What a decoder derives from an embedding for all prompts on it, such as the embedded network's `ImageShare`.
+Share = tuple[torch.Tensor, ...]
 # Images a GPU encodes at once: from four on its cores are busy with any of the networks.
 IMAGES_ON_GPU = 4
 # What the image encoder of ViT-H needs for one image of 1024 x 1024 beside its weights, rounded up.
 ENCODER_BYTES_PER_IMAGE = 2**30
 # Share of the free memory that may be planned; the rest is for fragmentation and for other processes.
 USABLE_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An image as prompts find it.
+
+    Attributes:
+        embedding: the encoder's output.
+        share: what the decoder derives from it, where it can be told; it takes a tenth of a click.
+    """
+
+    embedding: torch.Tensor
+    share: Share | None
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory it takes."""
+        return sum(tensor.nbytes for tensor in (self.embedding, *(self.share or ())))
+
+    def copy_to_cpu(self) -> Encoded:
+        """Return a copy in main memory."""
+        share = None if self.share is None else _like(self.share, [_copy_to_cpu(tensor) for tensor in self.share])
+        return Encoded(_copy_to_cpu(self.embedding), share)
+
+    def to(self, device: torch.device) -> Encoded:
+        """Return it on a device, itself where it is there."""
+        share = None if self.share is None else _like(self.share, [tensor.to(device) for tensor in self.share])
+        return Encoded(self.embedding.to(device), share)
 
 
 class EmbeddingCache:
@@ -34,7 +65,7 @@ class EmbeddingCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._embeddings: OrderedDict[CacheKey, torch.Tensor] = OrderedDict()
+        self._images: OrderedDict[CacheKey, Encoded] = OrderedDict()
         self._n_bytes = 0
         self._lock = Lock()
         self.hits = HitCounter()
@@ -46,30 +77,30 @@ class EmbeddingCache:
 
     def holds(self, key: CacheKey) -> bool:
         """Tell whether `find` would have an answer, without counting as a use."""
-        return key in self._embeddings
+        return key in self._images
 
-    def find(self, key: CacheKey) -> torch.Tensor | None:
-        """Return the embedding of `key` on the CPU and mark it as used, or None."""
+    def find(self, key: CacheKey) -> Encoded | None:
+        """Return what is kept of `key`, on the CPU, and mark it as used; or None."""
         with self._lock:
-            self.hits.note(key in self._embeddings)
-            if key not in self._embeddings:
+            self.hits.note(key in self._images)
+            if key not in self._images:
                 return None
-            self._embeddings.move_to_end(key)
-            return self._embeddings[key]
+            self._images.move_to_end(key)
+            return self._images[key]
 
-    def keep(self, key: CacheKey, embedding: torch.Tensor) -> None:
-        """Store a copy of `embedding`; one that alone is over the limit is not kept."""
-        if embedding.nbytes > self._max_bytes:
+    def keep(self, key: CacheKey, encoded: Encoded) -> None:
+        """Store a copy; of what alone is over the limit none."""
+        if encoded.n_bytes > self._max_bytes:
             return
-        stored = embedding.detach().to("cpu", copy=True)
+        stored = encoded.copy_to_cpu()
         with self._lock:
-            if key not in self._embeddings:
-                self._n_bytes += stored.nbytes
-            self._embeddings[key] = stored
-            self._embeddings.move_to_end(key)
+            if key not in self._images:
+                self._n_bytes += stored.n_bytes
+            self._images[key] = stored
+            self._images.move_to_end(key)
             while self._n_bytes > self._max_bytes:
-                _, oldest = self._embeddings.popitem(last=False)
-                self._n_bytes -= oldest.nbytes
+                _, oldest = self._images.popitem(last=False)
+                self._n_bytes -= oldest.n_bytes
 
 
 class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships no types
@@ -116,21 +147,31 @@ class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships
     def set_image(self, image: NDArray[np.uint8], image_format: str = "RGB") -> None:
         """Make `image`, uint8 (H, W, 3), the one that `predict` is about; encode it only where that is new."""
         key = self._make_key(image, image_format)
-        embedding = self._cache.find(key)
-        if embedding is None and key in self._ahead:
-            embedding = self._ahead.pop(key)
-            self._cache.keep(key, embedding)
-        if embedding is None:
-            with lower_precision(self.precision, self.device):
-                super().set_image(image, image_format)
-            self.features = self.get_image_embedding().float()
-            self._cache.keep(key, self.features)
-            return
+        encoded = self._cache.find(key)
+        if encoded is None:
+            embedding = self._ahead.pop(key, None)
+            if embedding is None:
+                with lower_precision(self.precision, self.device):
+                    super().set_image(image, image_format)
+                embedding = self.get_image_embedding().float()
+            encoded = Encoded(embedding, self._share(embedding))
+            self._cache.keep(key, encoded)
         self.reset_image()
         self.original_size = image.shape[:2]
         self.input_size = self.transform.get_preprocess_shape(*image.shape[:2], self.transform.target_length)
-        self.features = embedding.to(self.device)
+        here = encoded.to(self.device)
+        self.features = here.embedding
+        if here.share is not None:
+            self.model.mask_decoder.recall(here.embedding, here.share)
         self.is_image_set = True
+
+    def _share(self, embedding: torch.Tensor) -> Share | None:
+        """Return what the decoder derives from an embedding, None where it does not say."""
+        if not hasattr(self.model.mask_decoder, "recall"):
+            return None
+        with torch.no_grad(), lower_precision(self.precision, self.device):
+            share: Share = self.model.mask_decoder.share(embedding)
+        return share
 
     def _make_key(self, image: NDArray[np.uint8], image_format: str) -> CacheKey:
         return f"{self._checkpoint} {self.precision}", _digest(image, image_format)
@@ -140,6 +181,15 @@ class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships
         resized = torch.as_tensor(self.transform.apply_image(image), device=self.device)
         padded: torch.Tensor = self.model.preprocess(resized.permute(2, 0, 1).contiguous()[None])
         return padded
+
+
+def _copy_to_cpu(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to("cpu", copy=True)
+
+
+def _like(share: Share, tensors: list[torch.Tensor]) -> Share:
+    """Return `tensors` as a named tuple of the same kind."""
+    return type(share)(*tensors)
 
 
 def count_images_at_once(device: torch.device) -> int:
@@ -152,6 +202,7 @@ def count_images_at_once(device: torch.device) -> int:
 
 
 def _digest(image: NDArray[np.uint8], image_format: str) -> str:
-    digest = hashlib.blake2b(f"{image.shape} {image_format}".encode(), digest_size=16)
+    # Processors have instructions for SHA-256, which is read at every click.
+    digest = hashlib.sha256(f"{image.shape} {image_format}".encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()

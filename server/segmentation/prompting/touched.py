@@ -24,18 +24,27 @@ def keep_touched(mask: Mask, prompts: Prompts, earlier: Mask | None = None) -> M
     """
     if prompts.box is not None:
         return mask
-    n_areas, areas = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     rows, cols = mask.shape
     clicks = prompts.points_xy[prompts.labels == 1].astype(np.int64)
-    touched = areas[clicks[:, 1].clip(0, rows - 1), clicks[:, 0].clip(0, cols - 1)]
+    clicks = np.stack([clicks[:, 0].clip(0, cols - 1), clicks[:, 1].clip(0, rows - 1)], axis=1)
+    # Most masks are small in their window, and only where they are is anything to be told apart.
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    if width == 0:
+        return mask
+    part = slice(top, top + height), slice(left, left + width)
+    n_areas, areas = cv2.connectedComponents(mask[part].astype(np.uint8), connectivity=8)
+    inside = (clicks >= (left, top)).all(axis=1) & (clicks < (left + width, top + height)).all(axis=1)
+    touched = areas[clicks[inside, 1] - top, clicks[inside, 0] - left]
     if earlier is not None:
-        touched = np.concatenate([touched, areas[earlier]])
+        touched = np.concatenate([touched, areas[earlier[part]]])
     if not touched.any():
         return mask
     is_kept = np.zeros(n_areas, bool)
     is_kept[touched] = True
     is_kept[0] = False  # the ground around
-    return np.asarray(is_kept[areas])
+    kept = np.zeros_like(mask)
+    kept[part] = is_kept[areas]
+    return kept
 
 
 def shrink_logits(logits: Logits, shape: tuple[int, int], size: tuple[int, int]) -> Logits:

@@ -64,3 +64,7 @@ def test_what_was_left_out_is_not_told_as_part_of_the_mask(mask: np.ndarray) -> 
     assert (quiet[:6, 7:10] < 0).all()
     assert np.array_equal(quiet[:6, :5], logits[:6, :5])
     assert logits[:6, 7:10].max() == 5
+
+
+def test_nothing_stays_of_nothing(mask: np.ndarray) -> None:
+    assert not keep_touched(np.zeros_like(mask), make_prompts((LEFT, 1))).any()

@@ -53,6 +53,7 @@ class MaskDecoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self._recalled: tuple[torch.Tensor, ImageShare] | None = None
         self.register_buffer("logit_gain", torch.ones(()))
         self.register_buffer("logit_shift", torch.zeros(()))
         self.register_buffer("quality_shift", torch.zeros(N_MASKS))
@@ -138,7 +139,14 @@ class MaskDecoder(nn.Module):
 
     def share(self, embeddings: torch.Tensor) -> ImageShare:
         """Return what all prompts on an image have in common; `embeddings` as in `rate`."""
+        recalled = self._recalled
+        if recalled is not None and recalled[0] is embeddings:
+            return recalled[1]
         return ImageShare(self.image(embeddings), self._make_keys(embeddings))
+
+    def recall(self, embeddings: torch.Tensor, share: ImageShare) -> None:
+        """Let `share` return what it once did for `embeddings`, this very tensor, until another one is recalled."""
+        self._recalled = embeddings, share
 
     def rate_shared(self, image: ImageShare, prompt: PromptMaps) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the first stage on a few prompts.
