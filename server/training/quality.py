@@ -16,13 +16,15 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from server.segmentation.networks.embedded import EmbeddedSam
+from server.segmentation.networks.embedded.prompt_encoder import PromptMaps
 from server.training.labelled_images import UNKNOWN, LabelledImage, object_ids
 from server.training.losses import mask_ious, to_mask_resolution
-from server.training.prompts import centre_click, choose_objects, random_click
+from server.training.prompts import centre_click, choose_objects, drawn_box, random_click
+from server.training.scene_canvas import Mask
 
-CLICKS_PER_IMAGE = 24
-# Everything-mode clicks anywhere on an object, people in the middle.
-CENTRE_SHARE = 0.5
+PROMPTS_PER_IMAGE = 24
+# The rest are clicks: everything-mode clicks anywhere on an object, people in the middle.
+BOX_SHARE, CENTRE_SHARE = 0.25, 0.5
 # Images, not masks, are held out: masks of one image resemble each other.
 HELD_OUT_SHARE = 0.2
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 512, 1e-3, 1e-2
@@ -61,7 +63,7 @@ class FittedRating:
     """What fitting did.
 
     Attributes:
-        before: mean over held-out clicks of the chosen mask's IoU, with the rating as it was.
+        before: mean over held-out prompts of the chosen mask's IoU, with the rating as it was.
         after: the same afterwards.
         preference: float32 (3,), what to add to the log-odds of each mask, see `EXTENT_ODDS`.
     """
@@ -77,7 +79,7 @@ def fit_quality(network: EmbeddedSam, images: Sequence[LabelledImage], seed: int
     Args:
         network: in evaluation mode.
         images: squares of its input size, at least two with objects.
-        seed: of clicks and order.
+        seed: of prompts and order.
     """
     rng = np.random.default_rng(seed)
     samples = [collect_samples(network, image, rng) for image in tqdm(images, unit="image") if _has_objects(image)]
@@ -133,26 +135,39 @@ def chosen_iou(head: nn.Module, samples: RatedSamples) -> float:
 
 
 def collect_samples(network: EmbeddedSam, image: LabelledImage, rng: np.random.Generator) -> RatedSamples:
-    """Click on objects of an image, once each; describe and measure the masks."""
-    ids = choose_objects(image.labels, object_ids(image.labels), CLICKS_PER_IMAGE, rng)
+    """Click on objects of an image or draw their boxes, once each; describe and measure the masks."""
+    ids = choose_objects(image.labels, object_ids(image.labels), PROMPTS_PER_IMAGE, rng)
     meant = np.stack([image.labels == chosen for chosen in ids])
-    clicks = [centre_click(mask) if rng.random() < CENTRE_SHARE else random_click(mask, rng) for mask in meant]
+    prompts = [_draw_prompt(network, mask, rng) for mask in meant]
     known = to_mask_resolution(torch.from_numpy(image.labels != UNKNOWN)[None])
     targets = to_mask_resolution(torch.from_numpy(meant))
     with torch.no_grad():
         rgb = torch.from_numpy(image.rgb).permute(2, 0, 1)[None].float()
         embeddings = network.image_encoder(network.preprocess(rgb))
-        return RatedSamples.join(list(_rate(network, embeddings, np.array(clicks, np.float32), (targets, known))))
+        return RatedSamples.join(list(_rate(network, embeddings, prompts, (targets, known))))
+
+
+def _draw_prompt(network: EmbeddedSam, mask: Mask, rng: np.random.Generator) -> PromptMaps:
+    """Return a box around `mask`, bool (H, W), or a click on it, as the decoder gets them."""
+    with torch.no_grad():
+        if rng.random() < BOX_SHARE:
+            box = torch.tensor([drawn_box(mask, rng)], dtype=torch.float32)
+            return PromptMaps.split(network.prompt_encoder(None, box, None)[1])
+        click = centre_click(mask) if rng.random() < CENTRE_SHARE else random_click(mask, rng)
+        return network.prompt_encoder.encode_clicks(torch.tensor([click], dtype=torch.float32))
 
 
 def _rate(
-    network: EmbeddedSam, embeddings: torch.Tensor, clicks: np.ndarray, truth: tuple[torch.Tensor, torch.Tensor]
+    network: EmbeddedSam,
+    embeddings: torch.Tensor,
+    prompts: Sequence[PromptMaps],
+    truth: tuple[torch.Tensor, torch.Tensor],
 ) -> Iterator[RatedSamples]:
-    """Yield the samples of a few clicks at a time, (N, 2) of x, y."""
+    """Yield the samples of one prompt after the other."""
     decoder = network.mask_decoder
     shared = decoder.share(embeddings)
-    for index, click in enumerate(torch.split(torch.from_numpy(clicks), 1)):
-        described, features = decoder.describe(shared, network.prompt_encoder.encode_clicks(click))
+    for index, prompt in enumerate(prompts):
+        described, features = decoder.describe(shared, prompt)
         logits = decoder.draw(embeddings, features)
         ious = mask_ious(logits, truth[0][index : index + 1], truth[1])
         yield RatedSamples(described, ious, (logits > 0).float().mean(dim=(2, 3)))
