@@ -15,8 +15,8 @@ from typing import Any
 from tqdm import tqdm
 
 from server.errors import BadParameter
+from server.rasters.look import check_band_indexes, default_band_indexes
 from server.rasters.opening import check_raster
-from server.rasters.preview import check_band_indexes, default_band_indexes
 from server.rasters.windows import PixelWindow
 from server.segmentation.class_mode.segmenting import ClassRequest
 from server.segmentation.engine import SegmentationEngine

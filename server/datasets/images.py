@@ -14,8 +14,8 @@ from rasterio.io import DatasetReader
 from server.datasets.errors import BadDataset
 from server.datasets.options import Grouping, ReadingOptions
 from server.datasets.refused import find_refused
+from server.rasters.look import choose_bands
 from server.rasters.opening import open_raster
-from server.rasters.preview import choose_bands
 from server.rasters.stretch import StretchMode
 from server.rasters.windows import Patch, PatchReader, PixelWindow, plan_windows
 from server.vectors.placement import read_placement

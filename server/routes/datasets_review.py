@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 from server.datasets.review.objects import Choice
 from server.datasets.review.reviewing import AskClicks
 from server.errors import BadParameter
-from server.rasters.preview import default_band_indexes
+from server.rasters.look import default_band_indexes
 from server.routes.bodies import read_body, read_query
 from server.routes.datasets import find_dataset, find_review
 from server.routes.datasets_bodies import DecisionBody, ObjectsQuery, PictureQuery

@@ -9,7 +9,7 @@ from server.clients.rasters import RasterEntry
 from server.errors import BadParameter, CheckpointMissing
 from server.rasters.area import read_area
 from server.rasters.ground_resolution import read_pixel_size_m
-from server.rasters.preview import check_band_indexes, default_band_indexes
+from server.rasters.look import check_band_indexes, default_band_indexes
 from server.rasters.windows import check_window
 from server.routes.bodies import SegmentBody
 from server.routes.services import services

@@ -9,7 +9,8 @@ from rasterio.enums import ColorInterp
 
 from server.errors import BadParameter
 from server.rasters.colours import colours_of
-from server.rasters.preview import check_band_indexes, default_band_indexes, render_label_preview, render_preview
+from server.rasters.look import check_band_indexes, default_band_indexes
+from server.rasters.preview import render_label_preview, render_preview
 from tests.rasters.pictures import read_png
 
 

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from server.errors import NotARaster
-from server.rasters.preview import default_band_indexes
+from server.rasters.look import default_band_indexes
 from server.rasters.remembered import remembered, remembered_by_thread
 
 

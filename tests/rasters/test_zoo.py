@@ -16,9 +16,10 @@ import rasterio
 from PIL import Image
 
 from server.errors import UserError
+from server.rasters.look import default_band_indexes
 from server.rasters.metadata import read_metadata
 from server.rasters.opening import check_raster, raster_suffix
-from server.rasters.preview import default_band_indexes, render_preview
+from server.rasters.preview import render_preview
 from server.rasters.tiles import TILE_PX, read_tilejson, render_tile
 from server.rasters.windows import PatchReader, PixelWindow
 

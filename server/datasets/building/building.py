@@ -34,7 +34,7 @@ from server.datasets.report.writing import write_report
 from server.datasets.scenes import list_names
 from server.errors import BadParameter, NotARaster, TooLarge
 from server.rasters.labels import Palette
-from server.rasters.preview import choose_bands
+from server.rasters.look import choose_bands
 from server.rasters.windows import PatchReader
 from server.segmentation.batch_prompts.prompts import BatchNetwork
 

@@ -20,7 +20,7 @@ from server.datasets.report.examples import PLAIN_RGB
 from server.datasets.report.objects import CountedImage, CountedObject
 from server.datasets.scenes import Dataset, LabelledScene
 from server.errors import NotARaster
-from server.rasters.preview import choose_bands
+from server.rasters.look import choose_bands
 from server.rasters.windows import PatchReader, PixelWindow
 
 # Images are looked at whole, as their objects are.

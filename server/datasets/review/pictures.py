@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from server.datasets.building.annotations import Annotation
 from server.datasets.building.run_lengths import read_mask
 from server.datasets.detections.fitting import Target
-from server.rasters.preview import choose_bands, encode_picture
+from server.rasters.look import choose_bands
+from server.rasters.preview import encode_picture
 from server.rasters.windows import PatchReader, PixelWindow
 
 # As much ground on every side as the object is long, so that its surroundings explain it.
