@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -19,10 +19,12 @@ from server.clients.sessions import ClientStore
 from server.clients.staging import clear_staging, staging_folder
 from server.clients.usage import UsageReader
 from server.database import open_database
+from server.job_process.queue import ProcessQueue, Surroundings
+from server.job_process.starting import start_process
 from server.jobs.execution import Task
 from server.jobs.job_queue import JobQueue
 from server.jobs.limits import QueueLimits
-from server.jobs.observed import observe
+from server.jobs.observed import observe, timed
 from server.jobs.overview import JobOverview
 from server.jobs.queue import LocalQueue
 from server.jobs.sharing import ShareStore
@@ -44,19 +46,19 @@ BACKGROUND = "segment_anything_rs_background"
 
 @dataclass(frozen=True)
 class Background:
-    """What runs beside the requests: job workers and cleaning threads."""
+    """What runs beside the requests: whoever works on jobs, and cleaning threads."""
 
     queue: JobQueue
     cleaning: CleaningThreads
     engine: Engine
 
     def start(self) -> None:
-        """Start the threads; jobs that an earlier process left unfinished run again."""
+        """Start it; jobs that an earlier process left unfinished run again."""
         self.queue.start()
         self.cleaning.start()
 
     def stop(self, timeout_s: float) -> None:
-        """Stop the threads and close the database; running jobs go back into the queue."""
+        """Stop it and close the database; running jobs go back into the queue."""
         self.cleaning.stop()
         self.queue.stop(timeout_s)
         self.engine.dispose()
@@ -72,7 +74,7 @@ def create_app(
 
     Args:
         settings: the operator's choices.
-        segmenter: takes the place of the engine in the jobs of tests.
+        segmenter: takes the place of the engine in the jobs of tests, which then run in this process.
         page_folder: the built page; None means `front_end/dist`.
         predict: takes the place of the engine's in tests.
 
@@ -93,9 +95,7 @@ def create_app(
     else:
         # The next click may come to another process.
         engine.keep_masks_in(KeptMasks(database))
-    services, background = _build(
-        settings, database, engine, page_folder, segmenter or engine, predict or engine.predict
-    )
+    services, background = _build(settings, database, engine, page_folder, segmenter, predict or engine.predict)
     app.extensions[EXTENSION] = services
     app.extensions[BACKGROUND] = background
     app.wsgi_app = ForwardedAddress(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
@@ -126,13 +126,21 @@ def _build(
     database: Engine,
     engine: OpenVocabularyEngine,
     page_folder: Path | None,
-    segmenter: JobEngine,
+    segmenter: JobEngine | None,
     predict: Predict,
 ) -> tuple[Services, Background]:
     stores = open_stores(settings, database)
-    tasks = build_tasks(settings, stores, segmenter)
-    measures = Measures(Sources(settings.cache_folder, JobOverview(database).count_states, engine.cache_hits))
-    queue = _build_queue(settings, database, {kind: observe(task, measures.timed_job) for kind, task in tasks.items()})
+    tasks = build_tasks(settings, stores, segmenter or engine)
+    measures = Measures(
+        Sources(settings.cache_folder, JobOverview(database).count_states, engine.cache_hits, lambda: queue.process_id)
+    )
+    queue: JobQueue
+    if segmenter is None and settings.is_alone and settings.job_process:
+        queue = _build_process_queue(settings, database, tasks, stores.rasters.forget, measures)
+    else:
+        queue = _build_queue(
+            settings, database, {kind: observe(task, timed(measures.note_job)) for kind, task in tasks.items()}
+        )
     cleaning = _build_cleaning(settings, database, stores.clients, queue)
     services = Services(
         clients=stores.clients,
@@ -167,6 +175,18 @@ def _build(
         ),
     )
     return services, Background(queue, cleaning, database)
+
+
+def _build_process_queue(
+    settings: Settings,
+    database: Engine,
+    tasks: Mapping[str, Task],
+    forget: Callable[[str], None],
+    measures: Measures,
+) -> JobQueue:
+    limits = QueueLimits(settings.max_queued_jobs, settings.max_waiting_jobs)
+    surroundings = Surroundings(lambda: start_process(settings), forget, measures.note_job)
+    return ProcessQueue(database, tasks, surroundings, limits)
 
 
 def _build_queue(settings: Settings, database: Engine, tasks: Mapping[str, Task]) -> JobQueue:

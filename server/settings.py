@@ -120,6 +120,11 @@ class Settings:
     segment_wait_s: float = _setting(
         25.0, "Seconds `/segment` waits for a job before it answers 202.", minimum=0.0, maximum=600.0
     )
+    job_process: bool = _setting(
+        True,
+        "Whether jobs run in a process of their own, so that pages do not wait for them and running out of memory in "
+        "one does not end the service; networks are then loaded twice, there and for clicks.",
+    )
     job_workers: int = _setting(1, "Jobs that run at the same time.", minimum=1, maximum=64)
     max_queued_jobs: int = _setting(20, "Jobs one client may have waiting or running.", minimum=1, maximum=10_000)
     max_waiting_jobs: int = _setting(1000, "Jobs of all clients that may wait.", minimum=1, maximum=100_000)
@@ -143,14 +148,14 @@ class Settings:
     )
     queue: QueueChoice = _setting(
         QueueChoice(),
-        'Who works on jobs: `{"engine": "local"}` means threads of the process that serves; with '
+        'Who works on jobs: `{"engine": "local"}` means this service itself, see `job_process`; with '
         '`{"engine": "celery", "broker": "redis://host:6379/0"}` processes started by `python ultimate.py worker` do, '
         'and after `"lease_s"` seconds (30) without a sign of life others take over what one was at.',
     )
 
     @property
     def is_alone(self) -> bool:
-        """Whether no other process shares the cache folder and the database."""
+        """Whether no other process shares cache folder and database, but one that this one starts for its jobs."""
         return self.queue.engine == "local"
 
     @property

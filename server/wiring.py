@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +43,24 @@ class Stores:
     datasets: DatasetStore
 
 
-def open_stores(settings: Settings, database: Engine) -> Stores:
-    """Return the stores of a service."""
+def open_stores(settings: Settings, database: Engine, tell_change: Callable[[str], None] | None = None) -> Stores:
+    """Return the stores of a service.
+
+    Args:
+        settings: the operator's choices.
+        database: theirs.
+        tell_change: in a process that only works on jobs, tells the one that serves whose rasters' rows have changed;
+            jobs change no other rows that are looked up for every request. None in all other processes.
+    """
+    is_alone = settings.is_alone and tell_change is None
     return Stores(
-        ClientStore(database, settings.cache_folder, is_alone=settings.is_alone),
+        ClientStore(database, settings.cache_folder, is_alone=is_alone),
         RasterStore(
             database,
             settings.cache_folder,
             client_quota_bytes=settings.client_quota_bytes,
-            is_alone=settings.is_alone,
+            is_alone=is_alone,
+            tell_change=tell_change,
         ),
         AnnotationStore(database),
         DatasetStore(database, settings.cache_folder),

@@ -67,10 +67,28 @@ class ServerProcess:
             time.sleep(0.05)
         raise TimeoutError(f"job {job} is still {record['state']}: {record}")
 
+    def job_process_id(self) -> int:
+        """Return the number of the process that works on this server's jobs."""
+        children = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        for child in {int(number) for path in children for number in path.read_text().split()}:
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return child
+        raise LookupError("the server has no process for its jobs")
+
     def peak_memory_bytes(self) -> int:
         """Return the largest resident size so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
+
+
+def has_ended(process_id: int, timeout_s: float = 10) -> bool:
+    """Tell whether a process that nobody here started is gone soon."""
+    deadline = time.monotonic() + timeout_s
+    while Path(f"/proc/{process_id}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 import rasterio
 from rasterio.io import MemoryFile
 
-from tests.serving import REPOSITORY, TOKEN, serve
+from tests.serving import REPOSITORY, TOKEN, has_ended, serve
 
 
 def run_ultimate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -24,9 +25,9 @@ def run_ultimate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.fixture
-def server(tmp_path):
-    with serve(tmp_path) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with serve(tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
@@ -40,7 +41,9 @@ def test_the_first_page_comes_within_five_seconds_and_sigterm_stops_cleanly(tmp_
         with serve(tmp_path) as server:
             assert server.json("GET", "/health")[0] == 200
             seconds.append(server.first_page_s)
+            job_process = server.job_process_id()
         assert server.process.returncode == 0
+        assert has_ended(job_process, 0)
         if seconds[-1] < 5:
             break
     assert min(seconds) < 5
@@ -138,13 +141,30 @@ def test_a_job_survives_a_kill(tmp_path, make_raster):
         status, content = server.json("POST", "/segment", {"points_per_side": 4}, Prefer="respond-async")
         assert status == 202
         server.wait_for(content["job"], "running")
+        job_process = server.job_process_id()
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
+        assert has_ended(job_process), "nobody is left who works on what the next server begins anew"
     with serve(tmp_path) as server:
         done = server.wait_for(content["job"], "done")
         assert done["result"]["n_objects"] >= 0
         assert server.request("GET", "/download")[0] == 200
         assert not list(server.cache.rglob("job-*"))
+
+
+def test_the_end_of_the_process_of_jobs_is_not_the_servers(server, make_raster):
+    noise = np.random.default_rng(4).integers(0, 255, (3, 700, 700), dtype="uint8")
+    assert server.upload(make_raster("killed.tif", noise))[0] == 200
+    request = {"raster": "killed.tif", "points_per_side": 4}
+    job = server.json("POST", "/segment", request, Prefer="respond-async")[1]["job"]
+    server.wait_for(job, "running")
+    killed = server.job_process_id()
+    os.kill(killed, signal.SIGKILL)
+    assert server.json("GET", "/raster_meta?raster=killed.tif")[0] == 200
+    done = server.wait_for(job, "done")
+    assert done["attempts"] == 2
+    assert server.job_process_id() != killed
+    assert server.request("GET", "/download?raster=killed.tif")[0] == 200
 
 
 def test_the_whole_way_on_the_embedded_checkpoint(server):

@@ -74,10 +74,26 @@ class RasterEntry:
 class RasterStore:
     """Keeps rasters, their results and the side files that came before their raster."""
 
-    def __init__(self, engine: Engine, cache_folder: Path, *, client_quota_bytes: int, is_alone: bool = False) -> None:
-        """Keep what the store needs; `is_alone` tells that no other store writes to this database."""
+    def __init__(
+        self,
+        engine: Engine,
+        cache_folder: Path,
+        *,
+        client_quota_bytes: int,
+        is_alone: bool = False,
+        tell_change: Callable[[str], None] | None = None,
+    ) -> None:
+        """Keep what the store needs.
+
+        Args:
+            engine: the database.
+            cache_folder: where the files go.
+            client_quota_bytes: room for all files of a client.
+            is_alone: whether no other store writes to this database, or each one that does tells `forget` of it.
+            tell_change: called with the id of a client after each change of its rows, before anything builds on it.
+        """
         self._engine = engine
-        self._recent = Recent[RasterEntry](is_used=is_alone)
+        self._recent = Recent[RasterEntry](is_used=is_alone, tell_change=tell_change)
         self._base = cache_folder
         self._quota = QuotaKeeper(engine, client_quota_bytes)
         self._pending = PendingSideFiles(engine)
@@ -202,6 +218,10 @@ class RasterStore:
             client_id = row.client_id
         self._recent.forget(client_id)
         throw_away(entry.folder / f"{RESULT_PREFIX}{n_results - 2}", self._base / TRASH)
+
+    def forget(self, client_id: str) -> None:
+        """Look the client's rasters up anew, because another store has changed their rows."""
+        self._recent.forget(client_id)
 
     def add_pending_side_file(self, client: Client, name: str, stem: str, staged: Path) -> None:
         """Keep a side file until its raster comes; see `PendingSideFiles.add`."""

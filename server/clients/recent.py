@@ -17,9 +17,10 @@ class Recent(Generic[Value]):
     Safe for threads, but it knows only this process: where others write to the same database, it must not be used.
     """
 
-    def __init__(self, *, is_used: bool) -> None:
-        """Keep nothing unless `is_used`."""
+    def __init__(self, *, is_used: bool, tell_change: Callable[[str], None] | None = None) -> None:
+        """Keep nothing unless `is_used`; `tell_change` is called after every change with the id of the client."""
         self._is_used = is_used
+        self._tell_change = tell_change
         self._clients: OrderedDict[str, dict[Hashable, Value]] = OrderedDict()
         self._n_changes = 0
         self._lock = Lock()
@@ -46,3 +47,5 @@ class Recent(Generic[Value]):
         with self._lock:
             self._n_changes += 1
             self._clients.pop(client_id, None)
+        if self._tell_change is not None:
+            self._tell_change(client_id)

@@ -79,6 +79,11 @@ class JobQueue(ABC):
         self._table.forget(client)
 
     @property
+    def process_id(self) -> int | None:
+        """The number of the process beside this one that works on jobs; None where there is none."""
+        return None
+
+    @property
     @abstractmethod
     def is_stopping(self) -> bool:
         """Whether nobody should wait for a job any more."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import perf_counter
 from typing import Any
 
 from server.jobs.execution import ResumableTask, Task
@@ -15,6 +16,23 @@ from server.shortages import explain_shortage
 # Counts the time of one attempt at a kind of job.
 Timer = Callable[[str], AbstractContextManager[None]]
 log = logging.getLogger(__name__)
+
+
+def timed(note: Callable[[str, str, float], None]) -> Timer:
+    """Return what measures attempts and passes on kind of job, outcome ("done" or the error's name) and seconds."""
+
+    @contextmanager
+    def measured(kind: str) -> Iterator[None]:
+        started, outcome = perf_counter(), "done"
+        try:
+            yield
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            note(kind, outcome, perf_counter() - started)
+
+    return measured
 
 
 def observe(task: Task, timer: Timer) -> Task:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
-from threading import Condition, Thread
+from collections.abc import Callable, Collection, Iterable, Mapping
+from threading import Thread
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.jobs.execution import Attempt, Task, count_finished, discard_finished
-from server.jobs.job_queue import CANCEL_WAIT_S, JobQueue
+from server.jobs.informed_queue import InformedQueue
 from server.jobs.limits import DEFAULT_LIMITS, QueueLimits
 from server.jobs.priority import let_others_go_first
 from server.jobs.records import JobRecord
@@ -20,11 +20,17 @@ PAUSE_AFTER_FAILURE_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class LocalQueue(JobQueue):
+class LocalQueue(InformedQueue):
     """Runs jobs in threads of this process; what waits survives a restart."""
 
     def __init__(
-        self, engine: Engine, tasks: Mapping[str, Task], *, n_workers: int = 1, limits: QueueLimits = DEFAULT_LIMITS
+        self,
+        engine: Engine,
+        tasks: Mapping[str, Task],
+        *,
+        n_workers: int = 1,
+        limits: QueueLimits = DEFAULT_LIMITS,
+        tell: Callable[[str, bool], None] = lambda _job, _is_at_work: None,
     ) -> None:
         """Keep what the queue needs; `start` begins the work.
 
@@ -34,47 +40,14 @@ class LocalQueue(JobQueue):
                 called often, because it raises `Cancelled` when the job has to stop.
             n_workers: jobs that run at the same time.
             limits: how many jobs there may be.
+            tell: called with a job's id and whether a worker is at it, each time that changes.
         """
         super().__init__(engine, limits)
         self._tasks = tasks
         self._n_workers = n_workers
-        # Guards what follows and tells that a job was added or has ended.
-        self._changed = Condition()
+        self._tell = tell
         self._attempts: dict[str, Attempt] = {}
-        self._stopping = False
         self._threads: list[Thread] = []
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether nobody should wait for a job any more."""
-        return self._stopping
-
-    def wait(self, job_id: str, timeout_s: float) -> JobRecord:
-        """Return the job once it has ended; see `JobQueue.wait`."""
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while True:
-                record = self._table.get(job_id)
-                if record is None:
-                    raise KeyError(job_id)
-                remaining = deadline - time.monotonic()
-                if not record.is_active or self._stopping or remaining <= 0:
-                    return record
-                self._changed.wait(remaining)
-
-    def cancel(self, client: str, job_id: str) -> JobRecord:
-        """Cancel a job; see `JobQueue.cancel`."""
-        self._cancel([self._table.find(client, job_id)])
-        return self._table.find(client, job_id)
-
-    def cancel_all(self, client: str, raster: str | None = None) -> None:
-        """Cancel the client's jobs, on one raster or all, and wait briefly until those that run have stopped."""
-        records = self._table.find_all(client, raster=raster, only_active=True)
-        self._cancel(records)
-        jobs = {record.job for record in records}
-        with self._changed:
-            if not self._changed.wait_for(lambda: not jobs & self._attempts.keys(), CANCEL_WAIT_S):
-                log.warning("Jobs of client %s did not stop within %.0f s", client, CANCEL_WAIT_S)
 
     def start(self) -> None:
         """Start the workers; what an earlier process left unfinished goes on."""
@@ -101,9 +74,20 @@ class LocalQueue(JobQueue):
             if thread.is_alive():
                 log.warning("A job did not stop within %.0f s; it goes on at the next start", timeout_s)
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Look for jobs that wait; for whoever has put one into the table beside this queue."""
         with self._changed:
             self._changed.notify_all()
+
+    def cancel_jobs(self, jobs: Iterable[str]) -> None:
+        """Cancel jobs by their ids, whoever they belong to; see `JobQueue.cancel`."""
+        self._cancel(record for record in map(self._table.get, jobs) if record is not None)
+
+    def _announce(self) -> None:
+        self.announce()
+
+    def _jobs_at_work(self) -> Collection[str]:
+        return self._attempts.keys()
 
     def _cancel(self, records: Iterable[JobRecord]) -> None:
         # Under the lock no worker takes up a job that is being cancelled.
@@ -136,6 +120,7 @@ class LocalQueue(JobQueue):
                 record = self._table.begin_next(self._tasks.keys())
                 if record is not None:
                     self._attempts[record.job] = attempt = Attempt(record, self._table)
+                    self._tell(record.job, True)
                     return attempt
                 self._changed.wait()
         return None
@@ -146,4 +131,5 @@ class LocalQueue(JobQueue):
         finally:
             with self._changed:
                 del self._attempts[attempt.record.job]
+                self._tell(attempt.record.job, False)
                 self._changed.notify_all()

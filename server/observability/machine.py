@@ -64,6 +64,14 @@ def read_memory(process: Path = Path("/proc/self/status"), machine: Path = Path(
     return Memory(status["VmRSS"] * 1024, status["VmHWM"] * 1024, meminfo["MemAvailable"] * 1024)
 
 
+def read_held_bytes(process_id: int) -> int | None:
+    """Return the main memory a process of this machine holds; None where it is gone or the system does not tell."""
+    try:
+        return _read_kib(Path(f"/proc/{process_id}/status"))["VmRSS"] * 1024
+    except (OSError, KeyError):  # one that has ended and was not waited for yet holds nothing
+        return None
+
+
 class GpuReader:
     """Asks the driver's own tool about the GPUs, at most every few seconds; safe to share by threads."""
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from server.observability.hits import Hits
-from server.observability.machine import GpuReader, read_disk, read_memory
+from server.observability.machine import GpuReader, read_disk, read_held_bytes, read_memory
 
 PREFIX = "segment_anything_rs"
 # Names the folder where processes of one host count together; the library looks for it when it is imported.
@@ -35,11 +33,18 @@ class Sources:
         cache_folder: on the disk to be watched.
         job_states: state -> number of jobs.
         caches: name -> hits.
+        job_process_id: of the process beside this one that works on jobs; None where there is none.
     """
 
     cache_folder: Path
     job_states: Callable[[], Mapping[str, int]]
     caches: Callable[[], Mapping[str, Hits]]
+    job_process_id: Callable[[], int | None] = lambda: None
+
+    def read_job_process_bytes(self) -> int | None:
+        """Return the main memory that process holds, None where there is none."""
+        process_id = self.job_process_id()
+        return None if process_id is None else read_held_bytes(process_id)
 
 
 class Measures:
@@ -90,17 +95,15 @@ class Measures:
             ordered = sorted(self._recent)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
-    @contextmanager
-    def timed_job(self, kind: str) -> Iterator[None]:
-        """Count the attempt at a job that the block is: "done", or by the name of the exception that left it."""
-        started, outcome = perf_counter(), "done"
-        try:
-            yield
-        except BaseException as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            self._job_seconds.labels(kind, outcome).observe(perf_counter() - started)
+    def note_job(self, kind: str, outcome: str, seconds: float) -> None:
+        """Count an attempt at a job.
+
+        Args:
+            kind: of job.
+            outcome: "done", or the name of the exception that ended it.
+            seconds: it took.
+        """
+        self._job_seconds.labels(kind, outcome).observe(seconds)
 
     def to_text(self) -> bytes:
         """Return all figures in Prometheus' text format, version 0.0.4; counts are those of all processes of a host."""
@@ -133,6 +136,9 @@ class StateCollector:
         if memory is not None:
             amounts = {"process": memory.process_bytes, "process_peak": memory.peak_bytes,
                        "machine_available": memory.available_bytes}  # fmt: skip
+            job_process_bytes = sources.read_job_process_bytes()
+            if job_process_bytes is not None:
+                amounts["job_process"] = job_process_bytes
             yield _gauge("memory_bytes", "Main memory.", "kind", amounts)
         caches = sources.caches()
         yield _gauge("cache_hits", "Lookups a cache could answer.", "cache", {k: v.hits for k, v in caches.items()})

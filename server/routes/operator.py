@@ -45,6 +45,7 @@ def _collect(here: Services) -> dict[str, Any]:
         "states": operator.jobs.count_states(),
         "disk": read_disk(measures.sources.cache_folder),
         "memory": read_memory(),
+        "job_process_bytes": measures.sources.read_job_process_bytes(),
         "gpus": measures.gpus.read(),
         "caches": measures.sources.caches(),
         "answer_s": {name: measures.recent_quantile_s(share) for name, share in SHOWN_SHARES.items()},

@@ -127,9 +127,10 @@ def look_at_the_report(page: Page, n_kept: int, screenshots: Path) -> None:
     with page.expect_popup() as opened:
         page.get_by_test_id("dataset-report").click()
     report = opened.value
+    report.wait_for_load_state("load")
     refused: list[str] = []
     report.on("console", lambda message: refused.append(message.text))
-    report.reload()
+    report.goto(report.url)  # once more, heard from its first line on
     expect(report.get_by_role("heading", level=1)).to_have_text("roofs")
     expect(report.locator("dl")).to_contain_text(f"Instances{n_kept}")
     for scheme, ground in (("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 25, 30)")):

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import Engine
 
 from server.database import open_database
+from server.jobs.job_queue import JobQueue
 from server.jobs.queue import LocalQueue
 from server.jobs.records import JobRecord
+from tests.job_process.sides import make_process_queue
 
 
 class HeldTask:
@@ -48,13 +50,18 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     opened.dispose()
 
 
-@pytest.fixture
-def make_queue(engine: Engine, task: HeldTask) -> Iterator[Callable[..., LocalQueue]]:
-    """Return a maker of queues that are stopped after the test."""
-    made = []
+@pytest.fixture(params=["threads", "process"])
+def make_queue(request: pytest.FixtureRequest, engine: Engine, task: HeldTask) -> Iterator[Callable[..., JobQueue]]:
+    """Return a maker of queues, of both kinds that one service may have, that are stopped after the test."""
+    made: list[JobQueue] = []
 
-    def make(**options: Any) -> LocalQueue:
-        made.append(LocalQueue(engine, {"work": task}, **options))
+    def make(**options: Any) -> JobQueue:
+        tasks = {"work": task}
+        made.append(
+            LocalQueue(engine, tasks, **options)
+            if request.param == "threads"
+            else make_process_queue(engine, tasks, **options)
+        )
         return made[-1]
 
     yield make
@@ -64,7 +71,7 @@ def make_queue(engine: Engine, task: HeldTask) -> Iterator[Callable[..., LocalQu
 
 @pytest.fixture
 def submit() -> Callable[..., JobRecord]:
-    def send(queue: LocalQueue, client: str = "anna", raster: str = "a.tif") -> JobRecord:
+    def send(queue: JobQueue, client: str = "anna", raster: str = "a.tif") -> JobRecord:
         return queue.submit("work", client=client, raster=raster, request={"raster_id": "1"})
 
     return send
