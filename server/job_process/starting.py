@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from server.database import open_database
 from server.job_process.queue import Process
@@ -42,6 +44,8 @@ def work(settings: Settings, connection: Connection) -> None:
     from server.wiring import build_tasks, open_stores
 
     let_others_go_first()
+    with suppress(OSError):  # only Linux has this: of two processes the one that serves is to be spared
+        Path("/proc/self/oom_score_adj").write_text("500")
     # Ctrl-C reaches every process of a terminal; the one that serves says what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs = JobProcess(connection)
