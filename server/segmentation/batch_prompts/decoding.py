@@ -88,7 +88,7 @@ class _EmbeddedDecoder:
         low, quality = self._decode_all(prompts)
         if multimask:
             return low, quality
-        best = self._decoder.choose_single(quality)[:, None]
+        best = self._decoder.choose_single(quality, prompts.leave_doubt().to(quality.device))[:, None]
         return low.take_along_dim(best[..., None, None], dim=1), quality.take_along_dim(best, dim=1)
 
     def _decode_all(self, prompts: PromptTensors) -> tuple[torch.Tensor, torch.Tensor]:

@@ -44,6 +44,12 @@ class PromptTensors:
         given = (self.boxes, self.masks, None if self.points is None else self.points[0])
         return next(len(part) for part in given if part is not None)
 
+    def leave_doubt(self) -> torch.Tensor:
+        """Return bool (B,): as `PromptMaps.leave_doubt`, of prompts that are not drawn yet."""
+        if self.boxes is not None or self.points is None:
+            return torch.full((len(self),), self.boxes is None)
+        return (self.points[1] != 0).all(dim=1)
+
     def select(self, rows: torch.Tensor) -> PromptTensors:
         """Return the prompts `rows`, int64 (K,)."""
         points = None if self.points is None else (self.points[0][rows], self.points[1][rows])

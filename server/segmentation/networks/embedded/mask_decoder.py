@@ -43,8 +43,8 @@ class MaskDecoder(nn.Module):
     Attributes:
         logit_gain: factor on the logits, which sharpens masks so that stability scores compare with SAM's.
         logit_shift: added to the logits before that, which corrects masks that are all too large or too small.
-        quality_shift: (3,), added to the log-odds of each mask's predicted IoU; differences between the three say which
-            extent is meant in case of doubt.
+        quality_shift: (3,), their mean is added to the log-odds of predicted IoU; differences between the three say
+            which extent is meant in case of doubt.
     """
 
     logit_gain: torch.Tensor
@@ -110,16 +110,20 @@ class MaskDecoder(nn.Module):
         masks = self.draw(image_embeddings, features)
         if multimask_output:
             return masks, quality
-        best = self.choose_single(quality)
+        best = self.choose_single(quality, PromptMaps.split(dense_prompt_embeddings).leave_doubt())
         rows = torch.arange(len(masks), device=masks.device)
         return masks[rows, best].unsqueeze(1), quality[rows, best].unsqueeze(1)
 
-    def choose_single(self, quality: torch.Tensor) -> torch.Tensor:
-        """Return int64 (B,): which mask answers a prompt that leaves no doubt, such as a box or a corrected click.
+    def choose_single(self, quality: torch.Tensor, leave_doubt: torch.Tensor) -> torch.Tensor:
+        """Return int64 (B,): which mask answers when only one is wanted.
 
-        The preference for an extent, which `quality` (B, 3) holds, is for single clicks and counts for nothing here.
+        Who wants one asks for the best, so a preference for an extent that `quality` holds counts for nothing here.
+
+        Args:
+            quality: (B, 3), predicted IoU.
+            leave_doubt: bool (B,), see `PromptMaps.leave_doubt`.
         """
-        return (torch.logit(quality, eps=1e-6) - self.quality_shift).argmax(dim=1)
+        return (torch.logit(quality, eps=1e-6) - self._prefer(leave_doubt)).argmax(dim=1)
 
     def rate(self, embeddings: torch.Tensor, dense: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the first stage.
@@ -159,12 +163,17 @@ class MaskDecoder(nn.Module):
             As `rate`.
         """
         described, features = self.describe(image, prompt)
-        return torch.sigmoid(self.quality(described).squeeze(2) + self.quality_shift), features
+        odds = self.quality(described).squeeze(2) + self.quality_shift.mean() + self._prefer(prompt.leave_doubt())
+        return torch.sigmoid(odds), features
 
     def describe(self, image: ImageShare, prompt: PromptMaps) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what each mask of a few prompts is rated by, (B, 3, 133), and the features, as `rate_shared` does."""
         features = self._look(image, prompt)
         return _describe(self._sketch_cells(features).detach(), features), features
+
+    def _prefer(self, leave_doubt: torch.Tensor) -> torch.Tensor:
+        """Return (B, 3): what is added to the log-odds of each mask because of its extent alone."""
+        return (self.quality_shift - self.quality_shift.mean()) * leave_doubt[:, None]
 
     def draw(self, embeddings: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Run the second stage.

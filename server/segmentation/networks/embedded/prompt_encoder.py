@@ -43,6 +43,11 @@ class PromptMaps(NamedTuple):
         """Return the two parts of dense embeddings (B, 67, S/8, S/8)."""
         return PromptMaps(dense[:, :PROMPT_CHANNELS], dense[:, PROMPT_CHANNELS:])
 
+    def leave_doubt(self) -> torch.Tensor:
+        """Return bool (B,): whether it has clicks inside alone; a box or a click outside says which extent is meant."""
+        said = self.pooled[:, 1:].flatten(1)
+        return (said == 0).all(dim=1)
+
 
 class PromptEncoder(nn.Module):
     """Prompts to dense embeddings (B, 67, S/8, S/8); there are no sparse ones.
