@@ -13,12 +13,11 @@ from pyproj import Geod
 from server.rasters.coordinates import Points
 from server.vectors.geojson import DIGITS
 from server.vectors.outlines import make_feature
-from server.vectors.placement import Placement
+from server.vectors.placement import HALF_GLOBE_DEG, Placement
 from server.vectors.polygons import as_multipolygon
 
 # The ground covered by a pixel hardly changes within an object of this size; larger ones are measured edge by edge.
 MAX_LOCAL_EXTENT_M = 20_000.0
-HALF_GLOBE_DEG = 180.0
 # Longer edges are measured in pieces, because a long straight edge of a map is no geodesic.
 MAX_STEP_PX = 32.0
 ELLIPSOID = Geod(ellps="WGS84")

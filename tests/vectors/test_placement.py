@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from pyproj import Geod, Proj
 from rasterio.control import GroundControlPoint
 from rasterio.io import MemoryFile
 
@@ -66,3 +68,35 @@ def test_degrees_and_back() -> None:
     degrees = placement.to_lonlat(on_map)
     np.testing.assert_allclose(degrees[0], [117.0, 39.74990752], atol=1e-7)
     np.testing.assert_allclose(placement.from_lonlat(degrees), on_map, atol=1e-6)
+
+
+# A disc with a hole, in pixels, as outlines of masks are: many corners, and a long straight edge.
+DISC = shapely.MultiPolygon([shapely.Point(200, 150).buffer(120).difference(shapely.box(180, 140, 230, 160))])
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:32650", rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 4_400_000)),
+        ("EPSG:3857", rasterio.Affine(30, 0, 1_000_000, 0, -30, 8_400_000)),
+        ("EPSG:4326", rasterio.Affine(1e-4, 0, 10, 0, -1e-4, 60)),
+        ("EPSG:4326", rasterio.Affine(1e-3, 0, 179.9, 0, -1e-3, 10)),  # crosses the antimeridian
+        ("EPSG:3413", rasterio.Affine(100, 0, -20_000, 0, -100, 15_000)),  # holds the north pole
+        ("EPSG:3413", rasterio.Affine(10, 0, 20_000, 0, -10, 15_000)),
+    ],
+)
+def test_areas_are_those_between_geodesics(crs: str, transform: rasterio.Affine) -> None:
+    placement = place(transform, crs)
+    on_earth = shapely.transform(
+        shapely.segmentize(DISC, 1.0), lambda points: placement.to_lonlat(placement.to_map(points))
+    )
+    expected, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(on_earth))
+    assert placement.measure_m2(DISC) == pytest.approx(abs(expected), rel=1e-6)
+
+
+def test_the_area_of_a_very_small_object_keeps_its_digits() -> None:
+    placement = place(rasterio.Affine(0.1, 0, 420_000, 0, -0.1, 4_430_000), "EPSG:32650")
+    square = shapely.MultiPolygon([shapely.box(10, 10, 13, 13)])
+    lon, lat = placement.to_lonlat(placement.to_map(np.array([[11.5, 11.5]])))[0]
+    expected = 0.09 / Proj("EPSG:32650").get_factors(lon, lat).areal_scale
+    assert placement.measure_m2(square) == pytest.approx(expected, rel=1e-7)

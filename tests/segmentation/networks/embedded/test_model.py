@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam
 from torch.nn import functional
 
+from server.segmentation.networks.decoding.surroundings import PromptTensors
 from server.segmentation.networks.embedded import EmbeddedSam, build_embedded_sam
+from server.segmentation.networks.embedded.prompt_encoder import PromptMaps
 
 
 def click(*xy: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,3 +123,36 @@ def test_the_two_stages_give_what_one_call_gives(untrained: EmbeddedSam) -> None
         second_only = decoder.draw(embeddings, features[1:2])
     torch.testing.assert_close(rated, quality)
     torch.testing.assert_close(second_only, masks[1:2])
+
+
+@pytest.mark.parametrize(
+    ("points", "box", "is_preferred"),
+    [
+        (([[40.0, 50.0]], [1]), None, True),
+        (([[40.0, 50.0], [60.0, 50.0]], [1, 1]), None, True),
+        (([[40.0, 50.0], [60.0, 50.0]], [1, 0]), None, False),
+        (([[40.0, 50.0]], [1]), [30.0, 30.0, 90.0, 80.0], False),
+        (None, [30.0, 30.0, 90.0, 80.0], False),
+    ],
+)
+def test_larger_extents_are_preferred_where_clicks_alone_leave_in_doubt_what_is_meant(
+    untrained: EmbeddedSam,
+    points: tuple[list[list[float]], list[int]] | None,
+    box: list[float] | None,
+    is_preferred: bool,
+) -> None:
+    network = copy.deepcopy(untrained)
+    embeddings = network.image_encoder(torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(1)))
+    clicks = None if points is None else (torch.tensor([points[0]]), torch.tensor([points[1]]))
+    boxes = None if box is None else torch.tensor([box])
+    _, dense = network.prompt_encoder(clicks, boxes, None)
+    before, _ = network.mask_decoder.rate(embeddings, dense)
+    odds = torch.tensor([0.5, 0.0, -0.5])
+    network.mask_decoder.quality_shift.add_(odds)
+    after, _ = network.mask_decoder.rate(embeddings, dense)
+    moved = torch.logit(after) - torch.logit(before)
+    assert torch.allclose(moved[0], odds if is_preferred else torch.zeros(3), atol=1e-4)
+    # A single mask is chosen as if nothing were preferred, and prompts that are not drawn yet are judged alike.
+    leave_doubt = PromptMaps.split(dense).leave_doubt()
+    assert network.mask_decoder.choose_single(after, leave_doubt) == before.argmax()
+    assert torch.equal(PromptTensors(clicks, boxes, None).leave_doubt(), leave_doubt)
