@@ -13,7 +13,7 @@ from server.rasters.look import check_band_indexes, default_band_indexes
 from server.rasters.windows import check_window
 from server.routes.bodies import SegmentBody
 from server.routes.services import services
-from server.segmentation.networks.checkpoints import find_class, list_checkpoints
+from server.segmentation.networks.checkpoints import find_checkpoint, find_class
 from server.segmentation.parameters import PARAMETERS, MaskGeneratorSettings
 
 FILE_NAME = re.compile(r"[^/\\:*?\"<>|\x00-\x1f]+\.tiff?", re.IGNORECASE)
@@ -75,14 +75,13 @@ def choose_checkpoint(asked: str | None) -> str:
         CheckpointMissing: its file is not on this server.
     """
     name = asked or services().default_checkpoint
-    known = {item.name: item for item in list_checkpoints(services().checkpoint_folder)}
-    if name not in known:
-        raise BadParameter(f'No checkpoint is called "{name}"; known are {", ".join(known)}.', "checkpoint")
-    if not known[name].available:
+    try:
+        find_checkpoint(services().checkpoint_folder, name)
+    except CheckpointMissing:
         raise CheckpointMissing(
             f'The checkpoint "{name}" is not on this server; its operator can run `python ultimate.py fetch {name}`.',
             "checkpoint",
-        )
+        ) from None
     return name
 
 

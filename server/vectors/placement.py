@@ -107,7 +107,7 @@ class Placement:
         if not np.isfinite(shapely.get_coordinates(on_earth)).all():
             return None
         west, _, east, _ = on_earth.bounds
-        if -HALF_GLOBE_DEG <= west and east <= HALF_GLOBE_DEG and east - west < HALF_GLOBE_DEG:
+        if west >= -HALF_GLOBE_DEG and east <= HALF_GLOBE_DEG and east - west < HALF_GLOBE_DEG:
             return float(shapely.transform(on_earth, lambda points: _project(self._equal_area, points)).area)
         # It crosses the antimeridian or holds a pole.
         area, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(on_earth))
