@@ -43,7 +43,9 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.cache = folder / "cache"
         path = folder / "configuration.json"
-        path.write_text(json.dumps({"port": 0, "cache_folder": str(self.cache), "api_tokens": [TOKEN]}))
+        content = {"port": 0, "cache_folder": str(self.cache), "api_tokens": [TOKEN]}
+        content["ip_access_limit"] = "1000 per second"  # jobs are asked for often
+        path.write_text(json.dumps(content))
         command = [sys.executable, "ultimate.py", "--configuration", str(path)]
         with (folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True)
