@@ -44,8 +44,8 @@ class Server:
         self.cache = folder / "cache"
         path = folder / "configuration.json"
         content = {"port": 0, "cache_folder": str(self.cache), "api_tokens": [TOKEN]}
-        content["ip_access_limit"] = "1000 per second"  # jobs are asked for often
-        path.write_text(json.dumps(content))
+        rates = dict.fromkeys(("ip_access_limit", "interactive_access_limit"), "1000 per second")  # it is asked often
+        path.write_text(json.dumps(content | rates))
         command = [sys.executable, "ultimate.py", "--configuration", str(path)]
         with (folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True)

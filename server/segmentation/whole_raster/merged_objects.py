@@ -22,7 +22,7 @@ class MergedObject:
         pieces: numbers of the pieces that show it.
         is_stitched: each piece counts only inside its own window's cell; else there is one piece, and all of it counts.
         box: bounding box of what counts.
-        area_px: pixels that count, before smaller objects are painted over them.
+        area_px: pixels that count, before others are painted over them.
         best: number of the piece that saw it best, which gives the ratings and the click.
     """
 
@@ -57,6 +57,10 @@ class Canvas:
         if not any(areas):
             return None
         return MergedObject(tuple(pieces), True, enclose(parts), sum(areas), best)
+
+    def rating(self, item: MergedObject) -> float:
+        """Return the predicted IoU of an object, 0..1."""
+        return float(self.store.table["predicted_iou"][item.best])
 
     def part(self, piece: int, *, is_stitched: bool) -> PixelWindow | None:
         """Return the rectangle in which a piece counts, None where it counts nowhere."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from rasterio.transform import from_origin
 
 from server.errors import BadParameter, Cancelled
 from server.rasters.windows import PixelWindow
+from server.segmentation.mask_records import MaskRecord
 from server.segmentation.parameters import MaskGeneratorSettings
 from server.segmentation.whole_raster.segmenting import SegmentRequest, segment_raster
+from tests.segmentation.conftest import BrightSpots
 
 DARK, BRIGHT = 20, 220
 
@@ -324,3 +327,42 @@ def test_merging_undoes_splitting(
     segment_raster(source, tmp_path, ask(), bright_spots(input_size=256), ignore)
     assert (split == read(tmp_path / "labels.tif")).all()
     assert split.max() == len(boxes)
+
+
+class Rated(BrightSpots):
+    """Rates what is as bright as a roof, and the rest, as it is told."""
+
+    ratings: tuple[float, float] = (0.9, 0.9)
+
+    def generate(self, rgb: np.ndarray, tell: Callable[[float], None]) -> list[MaskRecord]:
+        found = super().generate(rgb, tell)
+        return [replace(item, predicted_iou=self.ratings[self._is_roof(rgb, item)]) for item in found]
+
+    def _is_roof(self, rgb: np.ndarray, record: MaskRecord) -> bool:
+        col, row, width, height = record.bbox_xywh
+        return bool((rgb[row : row + height, col : col + width, 0][record.mask] > 200).all())
+
+
+@pytest.mark.parametrize(
+    ("block", "roof", "seen"),
+    [(0.9, 0.9, ["block", "roof"]), (0.85, 0.9, ["block", "roof"]), (0.95, 0.9, ["block"])],
+)
+def test_of_two_objects_in_one_place_the_higher_rated_is_seen(
+    make_raster: Callable[..., Path], tmp_path: Path, block: float, roof: float, seen: list[str]
+) -> None:
+    """Where ratings are equal, the small one is: a roof on its block, whichever window saw them."""
+    bands = np.full((3, 100, 150), DARK, dtype=np.uint8)
+    bands[:, 20:80, 20:130] = 150
+    bands[:, 40:60, 60:90] = BRIGHT
+
+    def make_generator(_name: str, _settings: MaskGeneratorSettings, check: Callable[[], None]) -> Rated:
+        generator = Rated(check, 256, (100, 200))
+        generator.ratings = (block, roof)
+        return generator
+
+    segment_raster(make_raster(bands=bands), tmp_path, ask(), make_generator, ignore)
+    labels = read(tmp_path / "labels.tif")
+    assert len(np.unique(labels)) - 1 == len(seen)
+    assert (labels[50, 75] != labels[25, 25]) == ("roof" in seen)
+    sizes = {"block": 60 * 110 - (20 * 30 if "roof" in seen else 0), "roof": 20 * 30}
+    assert sorted(features(tmp_path / "objects.gpkg")["area_px"]) == sorted(sizes[name] for name in seen)
