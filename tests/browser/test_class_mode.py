@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from server.rasters.windows import PatchReader, PixelWindow
 from server.segmentation.networks.cards import Card
+from tests.browser.still import wait_until_still
 from tests.browser.test_walk import JOB_TIMEOUT_MS, click_object, draw_scene, wait_for_map
 from tests.serving import REPOSITORY, ServerProcess, serve
 
@@ -103,6 +104,7 @@ def choose_the_class(page: Page, screenshots: Path) -> None:
     page.get_by_test_id("step-checkpoint").click()
     row = page.get_by_test_id("checkpoint-roofs")
     expect(row).to_contain_text("finds roof")
+    wait_until_still(row)
     row.click()
     expect(page.get_by_test_id("mode-class")).to_have_text("Find roof")
     page.get_by_test_id("step-parameters").click()

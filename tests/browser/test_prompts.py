@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from rasterio.warp import transform
 
+from tests.browser.still import wait_until_still
 from tests.browser.test_walk import draw_scene, wait_for_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -107,6 +108,7 @@ def test_an_area_is_drawn_and_sent(server, page, make_raster, screenshots: Path)
     wait_for_map(page)
     page.get_by_test_id("to-segmentation").click()
     page.get_by_test_id("step-area").click()
+    wait_until_still(page.get_by_test_id("draw-area"))
     page.get_by_test_id("draw-area").click()
     corners = [(40.0, 40.0), (460.0, 40.0), (250.0, 340.0)]
     for corner in [*corners, corners[0]]:

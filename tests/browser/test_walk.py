@@ -13,6 +13,7 @@ import pytest
 import rasterio
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.still import wait_until_still
 from tests.serving import ServerProcess
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -102,6 +103,7 @@ def test_the_whole_walk(asking_server, page, make_raster, tmp_path: Path, screen
 
     page.get_by_test_id("to-segmentation").click()
     page.get_by_test_id("step-parameters").click()
+    wait_until_still(page.get_by_test_id("preset-fast"))
     page.get_by_test_id("preset-fast").click()
     page.screenshot(path=screenshots / "4-parameters.png")
     page.get_by_test_id("step-area").click()
