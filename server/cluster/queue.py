@@ -57,11 +57,6 @@ class CeleryQueue(JobQueue):
                 return record
             pause_s = min(pause_s * LOOK_FACTOR, LONGEST_LOOK_S)
 
-    def cancel(self, client: str, job_id: str) -> JobRecord:
-        """Cancel a job; see `JobQueue.cancel`."""
-        self._cancel([self._table.find(client, job_id)])
-        return self._table.find(client, job_id)
-
     def cancel_all(self, client: str, raster: str | None = None) -> None:
         """Cancel the client's jobs; see `JobQueue.cancel_all`."""
         records = self._table.find_all(client, raster=raster, only_active=True)

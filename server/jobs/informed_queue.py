@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from abc import abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from threading import Condition
 
 from sqlalchemy import Engine
@@ -45,11 +45,6 @@ class InformedQueue(JobQueue):
                     return record
                 self._changed.wait(remaining)
 
-    def cancel(self, client: str, job_id: str) -> JobRecord:
-        """Cancel a job; see `JobQueue.cancel`."""
-        self._cancel([self._table.find(client, job_id)])
-        return self._table.find(client, job_id)
-
     def cancel_all(self, client: str, raster: str | None = None) -> None:
         """Cancel the client's jobs, on one raster or all, and wait briefly until those that run have stopped."""
         records = self._table.find_all(client, raster=raster, only_active=True)
@@ -58,10 +53,6 @@ class InformedQueue(JobQueue):
         with self._changed:
             if not self._changed.wait_for(lambda: jobs.isdisjoint(self._jobs_at_work()), CANCEL_WAIT_S):
                 log.warning("Jobs of client %s did not stop within %.0f s", client, CANCEL_WAIT_S)
-
-    @abstractmethod
-    def _cancel(self, records: Iterable[JobRecord]) -> None:
-        """Cancel what waits and tell what runs to stop."""
 
     @abstractmethod
     def _jobs_at_work(self) -> Collection[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine
@@ -96,13 +96,14 @@ class JobQueue(ABC):
             KeyError: there is no such job.
         """
 
-    @abstractmethod
     def cancel(self, client: str, job_id: str) -> JobRecord:
         """Cancel a job: at once if it waits, at its next report if it runs; one that has ended stays as it is.
 
         Raises:
             NoSuchJob: the client has none of this id.
         """
+        self._cancel([self._table.find(client, job_id)])
+        return self._table.find(client, job_id)
 
     @abstractmethod
     def cancel_all(self, client: str, raster: str | None = None) -> None:
@@ -119,6 +120,10 @@ class JobQueue(ABC):
         Args:
             timeout_s: what does not stop in this time is left to end with the process.
         """
+
+    @abstractmethod
+    def _cancel(self, records: Iterable[JobRecord]) -> None:
+        """Cancel what waits and tell what runs to stop."""
 
     @abstractmethod
     def _announce(self) -> None:

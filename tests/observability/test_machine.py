@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from server.observability.machine import Gpu, GpuReader, Memory, read_disk, read_memory
+from server.observability.machine import Gpu, GpuReader, Memory, read_disk, read_held_bytes, read_memory
 
 
 def test_disk_and_memory(tmp_path):
@@ -46,3 +49,10 @@ def test_gpus_are_asked_at_most_every_few_seconds(make_tool, tmp_path):
 def test_a_driver_that_does_not_answer_is_no_gpu(make_tool):
     assert GpuReader(make_tool("exit 9")).read() == []
     assert GpuReader("no-such-tool").read() == []
+
+
+def test_what_a_process_holds_is_known_while_it_is_there():
+    assert (read_held_bytes(os.getpid()) or 0) > 2**20
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    assert read_held_bytes(process.pid) is None
