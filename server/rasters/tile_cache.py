@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from pathlib import Path
 from threading import Lock
+
+from cachetools import LRUCache
 
 from server.rasters.preview import SHOW_ALL, LabelFilter
 from server.rasters.side_files import read_state
@@ -22,9 +23,7 @@ class TileCache:
     """Tiles by raster, state of its files, place and choices; the least recently used go first. Safe for threads."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._tiles: OrderedDict[Hashable, Drawn] = OrderedDict()
-        self._n_bytes = 0
+        self._tiles = LRUCache[Hashable, Drawn](max_bytes, _size)
         self._coming: dict[Hashable, Future[Drawn]] = {}
         self._lock = Lock()
 
@@ -69,7 +68,6 @@ class TileCache:
             return draw()  # says itself what is wrong
         with self._lock:
             if key in self._tiles:
-                self._tiles.move_to_end(key)
                 return self._tiles[key]
             coming = self._coming.get(key)
             is_mine = coming is None
@@ -89,15 +87,9 @@ class TileCache:
             return
         with self._lock:
             del self._coming[key]
-            self._keep(key, drawn)
+            if _size(drawn) <= self._tiles.maxsize:
+                self._tiles[key] = drawn
         coming.set_result(drawn)
-
-    def _keep(self, key: Hashable, drawn: Drawn) -> None:
-        self._tiles[key] = drawn
-        self._n_bytes += _size(drawn)
-        while self._n_bytes > self._max_bytes:
-            _, oldest = self._tiles.popitem(last=False)
-            self._n_bytes -= _size(oldest)
 
 
 def _size(drawn: Drawn) -> int:

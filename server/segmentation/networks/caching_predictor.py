@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from numpy.typing import NDArray
 from segment_anything import SamPredictor
 from torch import nn
@@ -64,16 +64,14 @@ class EmbeddingCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._images: OrderedDict[CacheKey, Encoded] = OrderedDict()
-        self._n_bytes = 0
+        self._images = LRUCache[CacheKey, Encoded](max_bytes, lambda encoded: encoded.n_bytes)
         self._lock = Lock()
         self.hits = HitCounter()
 
     @property
     def n_bytes(self) -> int:
         """Memory the kept embeddings take."""
-        return self._n_bytes
+        return int(self._images.currsize)
 
     def holds(self, key: CacheKey) -> bool:
         """Tell whether `find` would have an answer, without counting as a use."""
@@ -83,24 +81,15 @@ class EmbeddingCache:
         """Return what is kept of `key`, on the CPU, and mark it as used; or None."""
         with self._lock:
             self.hits.note(key in self._images)
-            if key not in self._images:
-                return None
-            self._images.move_to_end(key)
-            return self._images[key]
+            return self._images.get(key)
 
     def keep(self, key: CacheKey, encoded: Encoded) -> None:
         """Store a copy; of what alone is over the limit none."""
-        if encoded.n_bytes > self._max_bytes:
+        if encoded.n_bytes > self._images.maxsize:
             return
         stored = encoded.copy_to_cpu()
         with self._lock:
-            if key not in self._images:
-                self._n_bytes += stored.n_bytes
             self._images[key] = stored
-            self._images.move_to_end(key)
-            while self._n_bytes > self._max_bytes:
-                _, oldest = self._images.popitem(last=False)
-                self._n_bytes -= oldest.n_bytes
 
 
 class CachingPredictor(SamPredictor):  # type: ignore[misc]  # the package ships no types

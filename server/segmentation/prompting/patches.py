@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
@@ -10,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from server.observability.hits import HitCounter
@@ -29,9 +29,7 @@ class PatchCache:
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._patches: OrderedDict[PatchKey, Patch] = OrderedDict()
-        self._n_bytes = 0
+        self._patches = LRUCache[PatchKey, Patch](max_bytes, _size_of)
         self._lock = Lock()
         self.hits = HitCounter()
 
@@ -39,20 +37,13 @@ class PatchCache:
         """Return the patch of `key`, not to be written to, and mark it as used; None where it is not kept."""
         with self._lock:
             self.hits.note(key in self._patches)
-            if key not in self._patches:
-                return None
-            self._patches.move_to_end(key)
-            return self._patches[key]
+            return self._patches.get(key)
 
     def keep(self, key: PatchKey, patch: Patch) -> None:
-        """Keep a patch."""
-        with self._lock:
-            if key not in self._patches:
+        """Keep a patch, unless it alone is over the limit."""
+        if _size_of(patch) <= self._patches.maxsize:
+            with self._lock:
                 self._patches[key] = patch
-                self._n_bytes += _size_of(patch)
-            while self._n_bytes > self._max_bytes:
-                _, oldest = self._patches.popitem(last=False)
-                self._n_bytes -= _size_of(oldest)
 
 
 class LookReader:
