@@ -14,9 +14,12 @@ from server.segmentation.whole_raster.merged_objects import Canvas, MergedObject
 from server.segmentation.whole_raster.rectangles import bottom, intersect, right, slices_of
 
 BLOCK_PX = 1024
+# An object that keeps less of its ground than this, because others are painted over it, is left out: slivers along
+# borders are no objects (decision 10).
+MIN_SHOWN_SHARE = 0.2
 
 Tell = Callable[[float], None]
-ReadValid = Callable[[PixelWindow], NDArray[np.bool_]]
+ReadMask = Callable[[PixelWindow], NDArray[np.bool_]]
 
 
 class Painter:
@@ -42,10 +45,38 @@ class Painter:
     def paint(self, block: PixelWindow) -> NDArray[np.int32]:
         """Return int32 (block.height, block.width): 0 for background, n for the n-th object counted from 1."""
         painted = np.zeros((block.height, block.width), dtype=np.int32)
+        for index, part, mask in self._masks(block):
+            painted[part][mask] = index + 1
+        return painted
+
+    def leave_out_hidden(self, read_free: ReadMask, tell: Tell) -> None:
+        """From now on paint only objects that keep enough of the ground they could have; the others are mere slivers.
+
+        Args:
+            read_free: tells which pixels of a window can be painted.
+            tell: told the finished share, 0..1; may raise to stop.
+        """
+        own = np.zeros(len(self._objects) + 1, dtype=np.int64)
+        shown = np.zeros_like(own)
+        blocks = self.blocks()
+        for done, block in enumerate(blocks):
+            tell(done / len(blocks))
+            free = read_free(block)
+            painted = np.zeros(free.shape, dtype=np.int32)
+            for index, part, mask in self._masks(block):
+                own[index + 1] += np.count_nonzero(mask & free[part])
+                painted[part][mask] = index + 1
+            ids, n_pixels = np.unique(painted[free], return_counts=True)
+            shown[ids] += n_pixels
+        is_hidden = shown[1:] < MIN_SHOWN_SHARE * own[1:]
+        for block_key, indices in self._by_block.items():
+            self._by_block[block_key] = [index for index in indices if not is_hidden[index]]
+
+    def _masks(self, block: PixelWindow) -> Iterator[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
+        """Yield (place of the object, part of the block, mask of that part) in the order of painting."""
         for index in self._by_block.get((block.row // BLOCK_PX, block.col // BLOCK_PX), []):
             for part, mask in self._canvas.masks(self._objects[index], block):
-                painted[slices_of(part, block)][mask] = index + 1
-        return painted
+                yield index, slices_of(part, block), mask
 
 
 @dataclass(frozen=True)
@@ -60,7 +91,7 @@ class LabelPainting:
 
     labels: LabelCanvas
     region: PixelWindow
-    read_valid: ReadValid
+    read_valid: ReadMask
 
     def add(self, canvas: Canvas, objects: list[MergedObject], n_earlier: int, tell: Tell) -> NDArray[np.int64]:
         """Paint objects on the ground that is still free.
@@ -72,31 +103,31 @@ class LabelPainting:
             tell: told the finished share, 0..1; may raise to stop.
 
         Returns:
-            int64 (number of objects,): pixels each object keeps.
+            int64 (number of objects,): pixels each object keeps; 0 for those that the others hide, nearly or wholly.
         """
         counts = np.zeros(len(objects) + 1, dtype=np.int64)
         painter = Painter(canvas, objects, self.region)
+        read_free = self._read_free if n_earlier else self.read_valid
+        painter.leave_out_hidden(read_free, lambda share: tell(share / 2))
         blocks = painter.blocks()
         for done, block in enumerate(blocks):
-            tell(done / len(blocks))
+            tell(0.5 + done / len(blocks) / 2)
             painted = painter.paint(block)
-            painted[~self.read_valid(block)] = 0
-            ids, n_pixels = self._fill_free(block, painted, n_earlier)
+            painted[~read_free(block)] = 0
+            ids, n_pixels = np.unique(painted, return_counts=True)
             counts[ids] += n_pixels
+            if painted.any():
+                self._put_under(block, painted, n_earlier)
         return counts[1:]
 
-    def _fill_free(
-        self, block: PixelWindow, painted: NDArray[np.int32], n_earlier: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Put `painted` under what the block already shows; return the ids that appear in it and their pixels."""
-        if n_earlier:
-            earlier = self.labels.read(block)
-            painted[earlier != 0] = 0
-        ids, n_pixels = np.unique(painted, return_counts=True)
-        if painted.any():
-            shifted = np.where(painted > 0, painted + np.int32(n_earlier), np.int32(0))
-            self.labels.write(block, shifted + earlier if n_earlier else shifted)
-        return ids, n_pixels
+    def _read_free(self, block: PixelWindow) -> NDArray[np.bool_]:
+        is_unpainted: NDArray[np.bool_] = self.labels.read(block) == 0
+        return is_unpainted & self.read_valid(block)
+
+    def _put_under(self, block: PixelWindow, painted: NDArray[np.int32], n_earlier: int) -> None:
+        """Write `painted`, which is 0 wherever the block shows something already, with ids from `n_earlier` + 1 on."""
+        shifted = np.where(painted > 0, painted + np.int32(n_earlier), np.int32(0))
+        self.labels.write(block, shifted + self.labels.read(block) if n_earlier else shifted)
 
     def renumber(self, ids: NDArray[np.int32], tell: Tell) -> None:
         """Replace every provisional id by `ids`, int32 (highest provisional id + 1,) with 0 at 0."""

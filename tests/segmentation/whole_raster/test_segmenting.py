@@ -343,6 +343,22 @@ class Rated(BrightSpots):
         return bool((rgb[row : row + height, col : col + width, 0][record.mask] > 200).all())
 
 
+def segment_block_with_roof(
+    make_raster: Callable[..., Path], folder: Path, roof: PixelWindow, ratings: tuple[float, float]
+) -> None:
+    """Segment a block of 110 x 60 pixels at column and row 20 with a brighter roof on it, rated as given."""
+    bands = np.full((3, 100, 150), DARK, dtype=np.uint8)
+    bands[:, 20:80, 20:130] = 150
+    bands[:, roof.row : roof.row + roof.height, roof.col : roof.col + roof.width] = BRIGHT
+
+    def make_generator(_name: str, _settings: MaskGeneratorSettings, check: Callable[[], None]) -> Rated:
+        generator = Rated(check, 256, (100, 200))
+        generator.ratings = ratings
+        return generator
+
+    segment_raster(make_raster(bands=bands), folder, ask(), make_generator, ignore)
+
+
 @pytest.mark.parametrize(
     ("block", "roof", "seen"),
     [(0.9, 0.9, ["block", "roof"]), (0.85, 0.9, ["block", "roof"]), (0.95, 0.9, ["block"])],
@@ -351,18 +367,31 @@ def test_of_two_objects_in_one_place_the_higher_rated_is_seen(
     make_raster: Callable[..., Path], tmp_path: Path, block: float, roof: float, seen: list[str]
 ) -> None:
     """Where ratings are equal, the small one is: a roof on its block, whichever window saw them."""
-    bands = np.full((3, 100, 150), DARK, dtype=np.uint8)
-    bands[:, 20:80, 20:130] = 150
-    bands[:, 40:60, 60:90] = BRIGHT
-
-    def make_generator(_name: str, _settings: MaskGeneratorSettings, check: Callable[[], None]) -> Rated:
-        generator = Rated(check, 256, (100, 200))
-        generator.ratings = (block, roof)
-        return generator
-
-    segment_raster(make_raster(bands=bands), tmp_path, ask(), make_generator, ignore)
+    segment_block_with_roof(make_raster, tmp_path, PixelWindow(60, 40, 30, 20), (block, roof))
     labels = read(tmp_path / "labels.tif")
     assert len(np.unique(labels)) - 1 == len(seen)
     assert (labels[50, 75] != labels[25, 25]) == ("roof" in seen)
     sizes = {"block": 60 * 110 - (20 * 30 if "roof" in seen else 0), "roof": 20 * 30}
     assert sorted(features(tmp_path / "objects.gpkg")["area_px"]) == sorted(sizes[name] for name in seen)
+
+
+@pytest.mark.parametrize("block_px", [1024, 48])
+@pytest.mark.parametrize(("kept", "seen"), [(0.25, ["block", "roof"]), (0.15, ["roof"])])
+def test_an_object_that_others_nearly_hide_is_left_out(
+    make_raster: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: float,
+    seen: list[str],
+    block_px: int,
+) -> None:
+    """What would be left of it is a sliver around the others, which nobody means; in one block or several."""
+    monkeypatch.setattr("server.segmentation.whole_raster.painting.BLOCK_PX", block_px)
+    width = round(110 * (1 - kept))
+    segment_block_with_roof(make_raster, tmp_path, PixelWindow(20, 20, width, 60), (0.8, 0.9))
+    sizes = {"block": 60 * (110 - width), "roof": 60 * width}
+    found = features(tmp_path / "objects.gpkg")["area_px"]
+    assert sorted(found) == sorted(sizes[name] for name in seen)
+    labels = read(tmp_path / "labels.tif")
+    assert np.bincount(labels.ravel())[1:].tolist() == list(found)
+    assert bool(labels[50, 125]) == ("block" in seen)
