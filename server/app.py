@@ -88,7 +88,7 @@ def create_app(
     engine = OpenVocabularyEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
-    database = open_database(settings.database or settings.cache_folder / "service.sqlite")
+    database = open_database(settings.database or settings.sqlite_file)
     if settings.is_alone:
         # Of uploads that an earlier process left; what one of several leaves, cleaning takes in time.
         clear_staging(settings.cache_folder)

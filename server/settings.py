@@ -154,6 +154,11 @@ class Settings:
     )
 
     @property
+    def sqlite_file(self) -> Path:
+        """The database where `database` names none."""
+        return self.cache_folder / "service.sqlite"
+
+    @property
     def is_alone(self) -> bool:
         """Whether no other process shares cache folder and database, but one that this one starts for its jobs."""
         return self.queue.engine == "local"

@@ -11,6 +11,7 @@ from server.commands import (
     build_dataset,
     checkpoints,
     classify,
+    copy_database,
     dataset_report,
     evaluate,
     fetch,
@@ -66,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         train_embedded,
         train_upsampler,
         worker,
+        copy_database,
     ):
         module.add_parser(commands)
     return parser
