@@ -8,14 +8,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PAGE := front_end/dist/index.html
 PAGE_SOURCES := $(shell find front_end -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 
-.PHONY: run test test-python test-page lint format bench page clean chromium servers
+.PHONY: run test test-tools test-python test-page lint format bench page clean chromium servers
 
 run: $(VENV)/.installed $(PAGE)
 	$(BIN)/python ultimate.py $(ARGS)
 
-test: test-page test-python
+# Packages for Python are unpacked on one core while the page is built and tested on another.
+test:
+	$(MAKE) -j2 test-page test-tools
+	$(MAKE) test-python
 
-test-python: $(VENV)/.installed-dev $(PAGE) chromium servers
+test-tools: $(VENV)/.installed-dev chromium servers
+
+test-python: $(PAGE) test-tools
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-page: $(PAGE)
@@ -66,7 +71,7 @@ chromium:
 	  $(INSTALL) chromium fonts-wqy-microhei; }
 
 # Tests of several processes run servers of their own; where these cannot be installed, they are skipped and say so.
-servers:
+servers: chromium  # not both at once: apt locks
 	@{ command -v redis-server && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } >/dev/null 2>&1 || { \
 	  $(INSTALL) redis-server postgresql || echo "Redis or PostgreSQL is missing; tests that need them are skipped."; }
 
