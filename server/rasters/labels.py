@@ -39,12 +39,13 @@ class _Georeferencing:
 
     Attributes:
         creation: `crs` and `transform`, each only if there is one.
-        gcps: ground control points and their CRS; None without them or where a transform takes their place.
+        gcps: ground control points and their CRS, an empty one where it is unknown, because rasterio writes no points
+            without; None without them or where a transform takes their place.
         rpc_tags: items of GDAL's RPC metadata domain.
     """
 
     creation: dict[str, Any]
-    gcps: tuple[list[GroundControlPoint], CRS | None] | None
+    gcps: tuple[list[GroundControlPoint], CRS] | None
     rpc_tags: dict[str, str]
 
 
@@ -57,7 +58,7 @@ def _read_georeferencing(raster: DatasetReader) -> _Georeferencing:
     by_points = bool(points) and "transform" not in creation
     if raster.crs and not by_points:
         creation["crs"] = raster.crs
-    return _Georeferencing(creation, (points, gcp_crs) if by_points else None, raster.tags(ns="RPC"))
+    return _Georeferencing(creation, (points, gcp_crs or CRS()) if by_points else None, raster.tags(ns="RPC"))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, DatasetWriter
@@ -161,7 +162,8 @@ def _profile(raster: DatasetReader) -> dict[str, Any]:
         grow = Affine.scale(raster.width / width, raster.height / height)
         return profile | {"crs": raster.crs, "transform": raster.transform @ grow}
     if gcps:
-        return profile | {"crs": gcp_crs, "gcps": [_shrink(point, raster, width, height) for point in gcps]}
+        # Points without any CRS object would not be written; an empty one says that it is unknown.
+        return profile | {"crs": gcp_crs or CRS(), "gcps": [_shrink(point, raster, width, height) for point in gcps]}
     return profile
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import rasterio
+from rasterio.control import GroundControlPoint
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
@@ -54,6 +55,18 @@ def test_odd_sizes_keep_their_place(make_raster):
     with open_reduced(make_raster("source.tif", size=(501, 333)), 2) as raster:
         assert raster.shape == (167, 251)
         assert raster.bounds == pytest.approx((500_000, 4_400_000 - 166.5, 500_250.5, 4_400_000))
+
+
+@pytest.mark.parametrize("crs", [rasterio.CRS.from_epsg(4326), rasterio.CRS()])
+def test_control_points_keep_their_place_even_without_a_crs(make_raster, crs):
+    points = [GroundControlPoint(row, col, 10 + col, 50 - row) for row, col in ((0, 0), (0, 501), (333, 0))]
+    path = make_raster("source.tif", size=(501, 333), crs=crs, transform=None, gcps=points)
+    with open_reduced(path, 2) as raster:
+        kept, crs_kept = raster.gcps
+    assert crs_kept == (crs or None)
+    assert [(point.row, point.col, point.x, point.y) for point in kept] == [
+        (0, 0, 10, 50), (0, 251, 511, 50), (167, 0, 10, -283)
+    ]  # fmt: skip
 
 
 def test_nodata_masks_alpha_and_palettes_stay_true(make_raster):
