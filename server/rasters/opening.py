@@ -117,11 +117,12 @@ def check_raster(path: Path, *, max_pixels: int) -> None:
 
     Raises:
         TooLarge: more pixels, bands or bytes per block than allowed.
-        NotARaster: not an allowed format, complex numbers, truncated or broken.
+        NotARaster: not an allowed format, complex numbers, overviews that are none, truncated or broken.
     """
     with open_raster(path) as raster:
         _check_types(raster)
         _check_size(raster, max_pixels)
+        _check_overviews(raster)
         _check_offsets(raster, path.stat().st_size)
         _check_decoding(raster)
 
@@ -156,12 +157,24 @@ def _check_size(raster: DatasetReader, max_pixels: int) -> None:
     if raster.count > MAX_BANDS:
         raise TooLarge(f"The raster has {raster.count:,} bands; at most {MAX_BANDS:,} are taken.", "file")
     block_height, block_width = raster.block_shapes[0]
-    n_bands = raster.count if raster.profile.get("interleave") == "pixel" else 1
+    # Not from the profile, which fails for colours that rasterio has no name for, such as LogLuv.
+    is_pixel_by_pixel = raster.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE", "").upper() == "PIXEL"
+    n_bands = raster.count if is_pixel_by_pixel else 1
     block_bytes = block_height * block_width * n_bands * np.dtype(raster.dtypes[0]).itemsize
     if block_bytes > MAX_BLOCK_BYTES:
         raise TooLarge(
             f"The raster is stored in blocks of {block_width:,} x {block_height:,} pixels, {block_bytes:,} bytes each; "
             f"at most {MAX_BLOCK_BYTES:,} bytes are taken. Write it again with smaller tiles.",
+            "file",
+        )
+
+
+def _check_overviews(raster: DatasetReader) -> None:
+    # GDAL would draw every picture from such a one, whose size nothing bounds.
+    if any(factor < 1 for index in raster.indexes for factor in raster.overviews(index)):
+        raise NotARaster(
+            "The raster has an overview larger than itself; overviews are expected to be smaller. "
+            "Write it again without them, for example with gdaladdo -clean.",
             "file",
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import warnings
 from collections.abc import Callable
@@ -155,6 +156,23 @@ def test_blocks_that_need_too_much_memory_are_refused(tmp_path: Path) -> None:
         pass
     with pytest.raises(TooLarge, match="blocks"):
         check_raster(path, max_pixels=10**12)
+
+
+def test_an_overview_larger_than_the_raster_is_refused(make_raster: Callable[..., Path]) -> None:
+    path = make_raster(size=(64, 48))
+    make_raster("larger.tif", size=(640, 480)).rename(path.with_name(f"{path.name}.ovr"))
+    with pytest.raises(NotARaster, match="overview larger than itself"):
+        check_raster(path, max_pixels=10**6)
+
+
+def test_colours_without_a_name_are_no_obstacle(make_raster: Callable[..., Path]) -> None:
+    """LogLuv, 32845, is a way of TIFF to tell colours that rasterio does not know."""
+    path = make_raster(interleave="pixel", photometric="rgb")
+    content = path.read_bytes()
+    rgb, log_luv = (struct.pack("<HHIHH", 262, 3, 1, value, 0) for value in (2, 32845))
+    assert content.count(rgb) == 1
+    path.write_bytes(content.replace(rgb, log_luv))
+    check_raster(path, max_pixels=10**6)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"])
