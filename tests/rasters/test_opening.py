@@ -165,13 +165,17 @@ def test_an_overview_larger_than_the_raster_is_refused(make_raster: Callable[...
         check_raster(path, max_pixels=10**6)
 
 
-def test_colours_without_a_name_are_no_obstacle(make_raster: Callable[..., Path]) -> None:
-    """LogLuv, 32845, is a way of TIFF to tell colours that rasterio does not know."""
+def test_colours_that_rasterio_has_no_name_for_are_no_obstacle(make_raster: Callable[..., Path]) -> None:
+    """LogLuv, 32845 in SGI's compression 34676, is such a way to tell colours."""
     path = make_raster(interleave="pixel", photometric="rgb")
     content = path.read_bytes()
-    rgb, log_luv = (struct.pack("<HHIHH", 262, 3, 1, value, 0) for value in (2, 32845))
-    assert content.count(rgb) == 1
-    path.write_bytes(content.replace(rgb, log_luv))
+    for tag, value, log_luv in ((259, 1, 34676), (262, 2, 32845)):
+        before, after = (struct.pack("<HHIHH", tag, 3, 1, item, 0) for item in (value, log_luv))
+        assert content.count(before) == 1
+        content = content.replace(before, after)
+    path.write_bytes(content)
+    with rasterio.open(path) as raster, pytest.raises(ValueError, match="LOGLUV"):
+        _ = raster.profile
     check_raster(path, max_pixels=10**6)
 
 
