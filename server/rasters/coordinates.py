@@ -30,6 +30,9 @@ EDGE_POINTS = 21
 MIN_GCPS = 3
 # The way from a pixel to the ground is found step by step until it is this good.
 RPC_ERROR_PX = 0.001
+# No CRS of the Earth has coordinates this large, not even in millimetres; GDAL goes once around the globe after the
+# other to bring longitudes back from where damaged transforms put them, for minutes.
+MAX_MAP_COORDINATE = 1e12
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def read_bounds_wgs84(raster: DatasetReader) -> Bounds | None:
     A raster across the antimeridian has west > east, as GeoJSON does.
     """
     place, bounds = read_georeference(raster), read_bounds(raster)
-    if place is None or place.crs is None or bounds is None:
+    if place is None or place.crs is None or bounds is None or max(map(abs, bounds)) > MAX_MAP_COORDINATE:
         return None
     try:
         west, south, east, north = transform_bounds(place.crs, WGS84, *bounds, densify_pts=EDGE_POINTS)
@@ -175,6 +178,8 @@ def _from_rpcs(rpcs: RPC) -> Georeference:
 
 def project(source: CRS, target: CRS, points: Points) -> Points | None:
     """Carry (n, 2) points of x, y or longitude, latitude from one CRS into another; None where one has no answer."""
+    if not (np.abs(points) <= MAX_MAP_COORDINATE).all():
+        return None
     try:
         xs, ys = transform_points(source, target, points[:, 0], points[:, 1])
     except GDAL_ERRORS:  # outside the projection's domain

@@ -35,7 +35,7 @@ MAX_MEMORY_BYTES = 6 * 2**30
 # Computing time for the check, which decodes some megabytes at most, or the whole of a PNG, JPEG or JPEG 2000 …
 CHECK_S, CHECKED_BYTES_PER_S = 5.0, 2e6
 # … and for the rest, which reads every pixel of a raster without overviews once.
-READ_S, READ_BYTES_PER_S = 10.0, 10e6
+READ_S, READ_BYTES_PER_S = 5.0, 10e6
 
 
 def main() -> int:

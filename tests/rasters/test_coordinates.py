@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from rasterio.control import GroundControlPoint
 
 from server.errors import BadParameter, WrongMoment
-from server.rasters.coordinates import to_lonlat, to_pixel
+from server.rasters.coordinates import read_bounds_wgs84, to_lonlat, to_pixel
+from server.rasters.opening import open_raster
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 TRANSFORMS = {
@@ -101,6 +102,15 @@ def test_without_place_on_earth(make_raster: Callable[..., Path], options: dict[
 def test_places_without_answer(make_raster: Callable[..., Path], place: tuple[float, float]) -> None:
     with pytest.raises(BadParameter):
         to_pixel(make_raster(), *place)
+
+
+def test_coordinates_beyond_every_crs_are_no_place(make_raster: Callable[..., Path]) -> None:
+    """GDAL goes around the globe for such longitudes; a pixel of 1e16 m kept it busy for minutes."""
+    path = make_raster(crs="EPSG:3857", transform=Affine(1e11, 0.0, 0.0, 0.0, -1.0, 0.0))
+    with open_raster(path) as raster:
+        assert read_bounds_wgs84(raster) is None
+    with pytest.raises(BadParameter, match="no place on Earth"):
+        to_lonlat(path, 20.0, 0.0)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
