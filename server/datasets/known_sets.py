@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from server.datasets.class_table import make_class_table
-from server.datasets.detections.boxed_images import BoxedImage, read_boxed_images
+from server.datasets.detections.boxed_images import BoxedImage, pair_boxed_images, read_boxed_images
 from server.datasets.errors import BadDataset
 from server.datasets.options import Grouping, ReadingOptions
 from server.datasets.reading import read_dataset
@@ -24,6 +24,7 @@ DUBAI_COLOURS = {
 # Doodleverse (MIT): satellite scenes of coasts.
 COAST_CLASSES = ("water", "surf", "sand", "land")
 BEACH_COLOURS = {"water": "#3366CC", "land": "#DC3912"}
+TRAINING_CROWNS = ("2019_YELL_2_541000_4977000_image_crop", "SOAP_061")
 
 
 @dataclass(frozen=True)
@@ -104,22 +105,32 @@ KNOWN_SETS = {
 }
 
 
-def _open_cars(folder: Path) -> list[BoxedImage]:
+def open_cars(folder: Path, *, held_out: bool = True) -> list[BoxedImage]:
+    """Open cars: those from drones (CC BY-SA) and one picture of Munich when held out, Munich's others otherwise."""
     cars = folder / "aerial_cars_boxes"
-    # Other pictures of Munich were looked at in training, without their boxes.
     found = read_boxed_images(cars, cars, "yolo")
-    return [item for item in found if item.name.startswith("DJI") or item.name == "MOS174"]
+    return [item for item in found if (item.name.startswith("DJI") or item.name == "MOS174") == held_out]
 
 
-def _open_solar(folder: Path) -> list[BoxedImage]:
+def open_solar(folder: Path, *, held_out: bool = True) -> list[BoxedImage]:
+    """Open solar panels: the last quarter by name when held out, because neighbours may show one town."""
     solar = folder / "solar_boxes_roboflow"
-    return read_boxed_images(solar / "images", solar / "labels", "yolo")
+    found = sorted(read_boxed_images(solar / "images", solar / "labels", "yolo"), key=lambda item: item.name)
+    first_held_out = len(found) * 3 // 4
+    return found[first_held_out:] if held_out else found[:first_held_out]
+
+
+def open_crowns(folder: Path) -> list[BoxedImage]:
+    """Open the tree crowns of DeepForest that are for training; OSBS_029 is not among them."""
+    forest = folder / "deepforest"
+    files = {path.stem: path for path in (forest / f"{name}.png" for name in TRAINING_CROWNS)}
+    return pair_boxed_images(files, forest, forest, "voc")
 
 
 # Sets whose objects have boxes and no outlines.
 KNOWN_BOXED_SETS = {
-    "cars": KnownBoxedSet("Cars from drones, Munich", _open_cars),
-    "solar": KnownBoxedSet("Solar panels", _open_solar),
+    "cars": KnownBoxedSet("Cars from drones, Munich", open_cars),
+    "solar": KnownBoxedSet("Solar panels", open_solar),
 }
 
 

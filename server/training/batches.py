@@ -15,7 +15,7 @@ from server.training.scene_canvas import Mask
 
 # Everything-mode and a first click are one point; the rest makes boxes and further clicks work.
 CLICK, CLICKS, BOX, BOX_AND_CLICK = "click", "clicks", "box", "box and click"
-PROMPT_KINDS = {CLICK: 0.52, CLICKS: 0.12, BOX: 0.28, BOX_AND_CLICK: 0.08}
+PROMPT_KINDS = {CLICK: 0.5, CLICKS: 0.1, BOX: 0.26, BOX_AND_CLICK: 0.14}
 MAX_CLICKS = 3
 
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.datasets.known_sets import open_dubai, open_fair
+from server.datasets.detections.boxed_images import BoxedImage
+from server.datasets.known_sets import open_cars, open_crowns, open_dubai, open_fair, open_solar
 from server.errors import BadParameter
 from server.training.labelled_images import UNKNOWN, LabelledImage
 from server.training.shown_colours import stretch_colours
@@ -30,6 +31,12 @@ UNLABELLED = (
 # These stay for validation; OSBS_029.png is the same picture as the TIFF of that name.
 NOT_FOR_TRAINING = ("MOS174.png", "5dded5bc0140b80006d2e565_23.tif", "OSBS_029.png")
 LEAST_SIDE_PX = 256
+# Sets whose objects have boxes, by folder: cars in Munich, solar panels (CC BY 4.0), tree crowns.
+BOXED: dict[str, Callable[[Path], list[BoxedImage]]] = {
+    "aerial_cars_boxes": lambda folder: open_cars(folder, held_out=False),
+    "solar_boxes_roboflow": lambda folder: open_solar(folder, held_out=False),
+    "deepforest": open_crowns,
+}
 
 
 def read_dubai(folder: Path, is_validation: bool) -> list[LabelledImage]:
@@ -56,12 +63,23 @@ def read_unlabelled(folder: Path) -> list[LabelledImage]:
     paths = [
         path for pattern in UNLABELLED for path in sorted(folder.glob(pattern)) if path.name not in NOT_FOR_TRAINING
     ]
+    if (folder / "solar_boxes_roboflow").is_dir():  # towns around the panels
+        paths += [item.image.path for item in open_solar(folder, held_out=False)]
     images = [np.ascontiguousarray(_read(path, cv2.IMREAD_COLOR)[..., ::-1]) for path in paths]
     return [
         LabelledImage(stretch_colours(rgb), np.full(rgb.shape[:2], UNKNOWN, np.int32))
         for rgb in images
         if min(rgb.shape[:2]) >= LEAST_SIDE_PX
     ]
+
+
+def read_boxed(folder: Path) -> dict[str, list[BoxedImage]]:
+    """Return the training parts of those of the `BOXED` sets that are below `folder`, by the name of their folder.
+
+    Raises:
+        UserError: a set cannot be read.
+    """
+    return {name: open_set(folder) for name, open_set in BOXED.items() if (folder / name).is_dir()}
 
 
 def relabel_by_stable_regions(

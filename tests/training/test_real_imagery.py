@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from server.datasets.errors import BadDataset
+from server.datasets.known_sets import open_cars, open_solar
 from server.training.labelled_images import UNKNOWN
-from server.training.real_imagery import forget_tiny_objects, read_buildings, read_dubai
+from server.training.real_imagery import forget_tiny_objects, read_boxed, read_buildings, read_dubai, read_unlabelled
 
 WATER, BUILDING, UNLABELLED = (0xE2, 0xA9, 0x29), (0x3C, 0x10, 0x98), (0x9B, 0x9B, 0x9B)
 
@@ -75,3 +76,20 @@ def test_the_real_sets_are_read(real_data: Path) -> None:
     region = read_buildings(real_data, is_validation=True)
     assert len(region) == 1
     assert region[0].labels.max() == 33
+
+
+def test_boxed_sets_keep_their_held_out_parts(real_data: Path) -> None:
+    boxed = read_boxed(real_data)
+    assert {name: len(items) for name, items in boxed.items()} == {
+        "aerial_cars_boxes": 4,
+        "solar_boxes_roboflow": 64,
+        "deepforest": 2,
+    }
+    held_out = {item.image.path for open_set in (open_cars, open_solar) for item in open_set(real_data)}
+    assert not held_out & {item.image.path for items in boxed.values() for item in items}
+    assert len(held_out) == 14 + 22
+
+
+def test_sets_that_are_not_there_are_left_out(tmp_path: Path) -> None:
+    assert read_boxed(tmp_path) == {}
+    assert read_unlabelled(tmp_path) == []

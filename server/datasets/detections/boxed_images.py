@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,11 +59,15 @@ def read_boxed_images(images: Path, labels: Path, kind: str) -> list[BoxedImage]
     """
     if not images.is_dir():
         raise BadDataset(f"{images} does not exist; give a folder.", "images")
-    files = find_files(images)
+    return pair_boxed_images(find_files(images), images, labels, kind)
+
+
+def pair_boxed_images(files: Mapping[str, Path], root: Path, labels: Path, kind: str) -> list[BoxedImage]:
+    """Do what `read_boxed_images` does with images by name, all of them below the folder `root`."""
     reader = open_detections(kind, labels, ImageNames(files), None)
     found = []
     for name in reader.images:
-        image = next(open_image(files[name], name, images, WHOLE))
+        image = next(open_image(files[name], name, root, WHOLE))
         boxes = np.array([detection.box for detection in reader.read(image)], np.float64)
         found.append(BoxedImage(image, boxes.reshape(-1, 4)))
     return found
