@@ -35,6 +35,8 @@ REDUCTION = 2
 MIN_REDUCED_PX = 2048
 REDUCED_NAME = f"{STORED_STEM}.reduced.tif"
 STATE_TAG = "SOURCE_STATE"
+# Tiles of the copy have this side; TIFF wants a multiple of the unit.
+TILE_PX, TILE_UNIT_PX = 256, 16
 # Decoded pixels of the original held at a time while reducing.
 CHUNK_BYTES = 32 * 2**20
 # For decoding and compressing; more would take cores away from other visitors.
@@ -134,7 +136,7 @@ def _write_copy(raster: DatasetReader, draft: Path, state: str) -> None:
             for source, target in _plan_chunks(raster):
                 _copy_chunk(raster, copy, source, target, resampling)
         with rasterio.open(draft, "r+") as copy:
-            n_levels = max(1, math.ceil(math.log2(max(copy.shape) / 256)))
+            n_levels = max(1, math.ceil(math.log2(max(copy.shape) / TILE_PX)))
             copy.build_overviews([2**level for level in range(1, n_levels + 1)], resampling)
     except RasterioError as error:
         if "No space left" in str(error.__cause__ or error):
@@ -144,10 +146,13 @@ def _write_copy(raster: DatasetReader, draft: Path, state: str) -> None:
 
 def _profile(raster: DatasetReader) -> dict[str, Any]:
     width, height = -(-raster.width // REDUCTION), -(-raster.height // REDUCTION)
+    tile_width, tile_height = _tile_shape(width, height)
     profile: dict[str, Any] = {
         "driver": "GTiff",
         "width": width,
         "height": height,
+        "blockxsize": tile_width,
+        "blockysize": tile_height,
         "count": raster.count,
         "dtype": np.result_type(*raster.dtypes),
         "nodata": raster.nodata,
@@ -165,6 +170,21 @@ def _profile(raster: DatasetReader) -> dict[str, Any]:
         # Points without any CRS object would not be written; an empty one says that it is unknown.
         return profile | {"crs": gcp_crs or CRS(), "gcps": [_shrink(point, raster, width, height) for point in gcps]}
     return profile
+
+
+def _tile_shape(width: int, height: int) -> tuple[int, int]:
+    """Return width and height of tiles that hold as many pixels as usual where the raster is narrower than a tile.
+
+    A raster of two columns and a million rows would otherwise be computed with as if it had 256 columns.
+    """
+    across, down = (min(TILE_PX, _round_up(side, TILE_UNIT_PX)) for side in (width, height))
+    if across < TILE_PX:
+        return across, min(TILE_PX**2 // across // TILE_UNIT_PX * TILE_UNIT_PX, _round_up(height, TILE_UNIT_PX))
+    return min(TILE_PX**2 // down // TILE_UNIT_PX * TILE_UNIT_PX, _round_up(width, TILE_UNIT_PX)), down
+
+
+def _round_up(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
 
 
 def _shrink(point: GroundControlPoint, raster: DatasetReader, width: int, height: int) -> GroundControlPoint:

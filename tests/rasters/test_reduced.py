@@ -57,6 +57,19 @@ def test_odd_sizes_keep_their_place(make_raster):
         assert raster.bounds == pytest.approx((500_000, 4_400_000 - 166.5, 500_250.5, 4_400_000))
 
 
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [((3, 9000), (4096, 16)), ((9000, 3), (16, 4096)), ((40, 700), (352, 32)), ((700, 600), (256, 256))],
+)
+def test_tiles_of_narrow_rasters_are_narrow(make_raster, size, tiles):
+    """Two columns and a million rows in square tiles took GDAL a hundred times as long as their pixels."""
+    width, height = size
+    path = make_raster("source.tif", bands=np.arange(width * height, dtype=np.int32).reshape(1, height, width))
+    with open_reduced(path, 2), rasterio.open(path.with_name(REDUCED_NAME)) as copy:
+        assert copy.block_shapes == [tiles]
+        assert copy.read(1)[0, 0] == pytest.approx((width + 1) / 2, abs=1)
+
+
 @pytest.mark.parametrize("crs", [rasterio.CRS.from_epsg(4326), rasterio.CRS()])
 def test_control_points_keep_their_place_even_without_a_crs(make_raster, crs):
     points = [GroundControlPoint(row, col, 10 + col, 50 - row) for row, col in ((0, 0), (0, 501), (333, 0))]
