@@ -36,7 +36,7 @@ def test_unknown_sets_and_folders_get_a_sentence(tmp_path: Path):
             open_known_set(name, tmp_path)
 
 
-@pytest.mark.parametrize(("name", "n_images"), [("cars", 14), ("solar", 86)])
+@pytest.mark.parametrize(("name", "n_images"), [("cars", 14), ("solar", 22)])
 def test_sets_of_boxes_open(name: str, n_images: int, real_data: Path):
     images = KNOWN_BOXED_SETS[name].open(real_data)
     assert len(images) == n_images
