@@ -62,7 +62,7 @@ def test_odd_sizes_keep_their_place(make_raster):
     [((3, 9000), (4096, 16)), ((9000, 3), (16, 4096)), ((40, 700), (352, 32)), ((700, 600), (256, 256))],
 )
 def test_tiles_of_narrow_rasters_are_narrow(make_raster, size, tiles):
-    """Two columns and a million rows in square tiles took GDAL a hundred times as long as their pixels."""
+    """In square tiles two columns and a million rows are computed with as if they were 256 columns."""
     width, height = size
     path = make_raster("source.tif", bands=np.arange(width * height, dtype=np.int32).reshape(1, height, width))
     with open_reduced(path, 2), rasterio.open(path.with_name(REDUCED_NAME)) as copy:
