@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from server.commands import train_embedded
 from server.errors import BadParameter
+from server.training.labelled_images import UNKNOWN, LabelledImage
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -40,3 +42,31 @@ def test_a_tiny_run_from_end_to_end(
     assert train_embedded.run(parse(str(tmp_path / "run"), *small)) == 0
     assert (tmp_path / "run" / "embedded.safetensors").is_file()
     assert "mean IoU of one centre click" in capsys.readouterr().out
+
+
+class Boxed:
+    """Stands in for an image with one box."""
+
+    boxes_xyxy = np.array([[8, 8, 40, 40]], np.float64)
+
+    def read_rgb(self) -> np.ndarray:
+        return np.zeros((64, 64, 3), np.uint8)
+
+
+def test_boxes_are_outlined_by_the_network_that_training_starts_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outline(network: object, rgb: np.ndarray, boxes: np.ndarray) -> LabelledImage:
+        labels = np.zeros(rgb.shape[:2], np.int32)
+        labels[8:40, 8:40] = next(drawn)
+        return LabelledImage(rgb, labels)
+
+    drawn = iter([1, UNKNOWN, UNKNOWN])
+    monkeypatch.setattr("server.training.boxed_objects.outline_boxes", outline)
+    sets = {"cars": [Boxed(), Boxed()], "crowns": [Boxed()]}
+    monkeypatch.setattr("server.training.real_imagery.read_boxed", lambda _: sets)
+    checkpoint = Path(__file__).parents[2] / "ckpt" / "embedded.safetensors"
+    begun = parse(str(tmp_path), "--data", str(tmp_path), "--start-from", str(checkpoint))
+    (cars,) = train_embedded._outline_boxed(begun)  # of the crowns no outline was believed
+    assert [image.labels.max() for image in cars.images] == [1]
+    assert train_embedded._outline_boxed(parse(str(tmp_path), "--data", str(tmp_path))) == []
