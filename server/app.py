@@ -88,7 +88,7 @@ def create_app(
     engine = OpenVocabularyEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
-    database = open_database(settings.database or settings.sqlite_file)
+    database = open_database(settings.database_place)
     if settings.is_alone:
         # Of uploads that an earlier process left; what one of several leaves, cleaning takes in time.
         clear_staging(settings.cache_folder)

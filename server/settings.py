@@ -159,6 +159,11 @@ class Settings:
         return self.cache_folder / "service.sqlite"
 
     @property
+    def database_place(self) -> Path | str:
+        """The database in use, as `server.database.open_database` takes it."""
+        return self.database or self.sqlite_file
+
+    @property
     def is_alone(self) -> bool:
         """Whether no other process shares cache folder and database, but one that this one starts for its jobs."""
         return self.queue.engine == "local"

@@ -51,7 +51,7 @@ def work(settings: Settings) -> int:
     from server.vocabulary.service import OpenVocabularyEngine
     from server.wiring import build_tasks, open_stores
 
-    database = open_database(settings.database or settings.sqlite_file)
+    database = open_database(settings.database_place)
     engine = OpenVocabularyEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )

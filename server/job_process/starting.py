@@ -51,7 +51,7 @@ def work(settings: Settings, connection: Connection) -> None:
     jobs = JobProcess(connection)
     signal.signal(signal.SIGTERM, lambda _signal, _frame: jobs.stop())
     configure_logging(settings.log_format, is_debug=settings.debug)
-    database = open_database(settings.database or settings.sqlite_file)
+    database = open_database(settings.database_place)
     engine = OpenVocabularyEngine(
         settings.checkpoint_folder, settings.device, settings.embedding_cache_bytes, settings.precision
     )
