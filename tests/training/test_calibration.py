@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from server.segmentation.networks.embedded import build_embedded_sam
-from server.training.calibration import calibrate, find_gain, find_quality_shift, stability, take_back_calibration
+from server.training.calibration import (
+    Answer,
+    calibrate,
+    find_gain,
+    find_quality_shift,
+    find_shift,
+    stability,
+    take_back_calibration,
+)
 from server.training.labelled_images import LabelledImage
 
 
@@ -27,6 +35,24 @@ def test_the_gain_is_the_smallest_that_makes_masks_stable() -> None:
     assert stability(ramp(2.0) * gain) >= 0.95
     assert stability(ramp(2.0) * (gain - 0.5)) < 0.95
     assert find_gain([]) == 1
+
+
+def half_planes(*edges: float, meant: float, first: int) -> Answer:
+    """Return an answer of half planes that begin at `edges`, (columns), the one numbered `first` rated first."""
+    columns = torch.arange(64)
+    logits = torch.stack([(columns - edge).expand(32, 64) for edge in edges])[None]
+    target = (columns > meant).float().expand(1, 1, 32, 64)
+    qualities = tuple(0.9 if index == first else 0.5 for index in range(len(edges)))
+    return Answer(logits, target, torch.ones_like(target), qualities)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_the_shift_leaves_right_borders_alone_whichever_mask_is_rated_first(first: int) -> None:
+    assert find_shift([half_planes(30.9, 31.5, 40.5, meant=31.5, first=first)]) == 0
+
+
+def test_the_shift_corrects_masks_that_are_all_too_large() -> None:
+    assert find_shift([half_planes(31.1, 10.1, 50.1, meant=32, first=0)]) == pytest.approx(-1)
 
 
 def test_calibration_sets_all_three_and_can_be_repeated() -> None:
