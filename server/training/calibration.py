@@ -19,7 +19,6 @@ from server.training.losses import mask_ious, to_mask_resolution
 from server.training.prompts import centre_click
 
 MAX_CLICKS_PER_IMAGE = 24
-SHIFTS = np.linspace(-1.5, 1.5, 13)
 # A mask this good should pass SAM's default stability threshold of 0.95 in three of four cases.
 GOOD_IOU, STABILITY_THRESHOLD, PASSING_SHARE = 0.6, 0.95, 0.75
 MAX_GAIN = 32.0
@@ -32,25 +31,14 @@ class Answer:
     """What the network said to one click.
 
     Attributes:
-        logits: (1, 3, h, w), the three masks.
-        targets: (1, 1, h, w), what was meant.
-        known: (1, 1, h, w), where that is known.
-        qualities: predicted IoU of each mask, 0..1.
+        logits: (1, 1, h, w), the chosen mask.
+        iou: with what was meant.
+        quality: predicted IoU of the mask, 0..1.
     """
 
     logits: torch.Tensor
-    targets: torch.Tensor
-    known: torch.Tensor
-    qualities: tuple[float, ...]
-
-    @property
-    def chosen(self) -> int:
-        """Which mask has the highest predicted IoU."""
-        return int(np.argmax(self.qualities))
-
-    def ious(self, shift: float) -> torch.Tensor:
-        """Return (3,): IoU of each mask with what was meant, if `shift` were added to the logits."""
-        return mask_ious(self.logits + shift, self.targets, self.known)[0]
+    iou: float
+    quality: float
 
 
 def take_back_calibration(network: EmbeddedSam) -> None:
@@ -69,25 +57,16 @@ def take_back_calibration(network: EmbeddedSam) -> None:
 
 
 def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:
-    """Set the network's gain and shifts from one centre click per object of `images`, squares of its input size."""
+    """Set the network's gain and rating shift from one centre click per object of `images`, squares of its input size.
+
+    Nothing is added to the logits: which shift fits best depends on how large objects are and how they were outlined
+    (of the seventh version -1.5 on crops for training, none on imagery it has not seen).
+    """
     network.set_calibration(1.0, 0.0, 0.0)
     answers = [answer for image in images for answer in _click_on_everything(network, image)]
-    shift = find_shift(answers)
-    ious = [float(answer.ious(shift)[answer.chosen]) for answer in answers]
-    chosen = [answer.logits[:, answer.chosen][:, None] + shift for answer in answers]
-    good = [logits for logits, iou in zip(chosen, ious, strict=True) if iou > GOOD_IOU]
-    quality_shift = find_quality_shift([max(answer.qualities) for answer in answers], ious)
-    network.set_calibration(find_gain(good), shift, quality_shift)
-
-
-def find_shift(answers: Sequence[Answer]) -> float:
-    """Return what to add to the logits so that the best of three masks fits best; of equals the least.
-
-    The best, not the one that is rated first: where ratings choose masks of another extent than was meant, their mean
-    IoU grows when all masks shrink or swell, although their borders are right.
-    """
-    by_size = sorted(SHIFTS.tolist(), key=abs)
-    return float(max(by_size, key=lambda shift: float(np.mean([float(one.ious(shift).max()) for one in answers]))))
+    good = [answer.logits for answer in answers if answer.iou > GOOD_IOU]
+    quality_shift = find_quality_shift([answer.quality for answer in answers], [answer.iou for answer in answers])
+    network.set_calibration(find_gain(good), 0.0, quality_shift)
 
 
 def find_quality_shift(qualities: Sequence[float], ious: Sequence[float]) -> float:
@@ -125,8 +104,9 @@ def _click_on_everything(network: EmbeddedSam, image: LabelledImage) -> Iterator
         meant = image.labels == label
         _, quality, logits = predictor.predict(np.array([centre_click(meant)]), np.array([1]))
         target = to_mask_resolution(torch.from_numpy(meant[None]))
-        drawn = functional.interpolate(torch.from_numpy(logits)[None], target.shape[-2:], mode="bilinear")
-        yield Answer(drawn, target, known, tuple(quality.tolist()))
+        chosen = torch.from_numpy(logits[quality.argmax()])[None, None]
+        drawn = functional.interpolate(chosen, target.shape[-2:], mode="bilinear")
+        yield Answer(drawn, float(mask_ious(drawn, target, known)), float(quality.max()))
 
 
 def _log_odds(share: float) -> float:

@@ -7,15 +7,7 @@ import pytest
 import torch
 
 from server.segmentation.networks.embedded import build_embedded_sam
-from server.training.calibration import (
-    Answer,
-    calibrate,
-    find_gain,
-    find_quality_shift,
-    find_shift,
-    stability,
-    take_back_calibration,
-)
+from server.training.calibration import calibrate, find_gain, find_quality_shift, stability, take_back_calibration
 from server.training.labelled_images import LabelledImage
 
 
@@ -37,36 +29,19 @@ def test_the_gain_is_the_smallest_that_makes_masks_stable() -> None:
     assert find_gain([]) == 1
 
 
-def half_planes(*edges: float, meant: float, first: int) -> Answer:
-    """Return an answer of half planes that begin at `edges`, (columns), the one numbered `first` rated first."""
-    columns = torch.arange(64)
-    logits = torch.stack([(columns - edge).expand(32, 64) for edge in edges])[None]
-    target = (columns > meant).float().expand(1, 1, 32, 64)
-    qualities = tuple(0.9 if index == first else 0.5 for index in range(len(edges)))
-    return Answer(logits, target, torch.ones_like(target), qualities)
-
-
-@pytest.mark.parametrize("first", [0, 1, 2])
-def test_the_shift_leaves_right_borders_alone_whichever_mask_is_rated_first(first: int) -> None:
-    assert find_shift([half_planes(30.9, 31.5, 40.5, meant=31.5, first=first)]) == 0
-
-
-def test_the_shift_corrects_masks_that_are_all_too_large() -> None:
-    assert find_shift([half_planes(31.1, 10.1, 50.1, meant=32, first=0)]) == pytest.approx(-1)
-
-
-def test_calibration_sets_all_three_and_can_be_repeated() -> None:
+def test_calibration_leaves_borders_alone_and_can_be_repeated() -> None:
     torch.manual_seed(0)
     network = build_embedded_sam(64).eval()
     labels = np.ones((64, 64), np.int32)
     labels[:, 32:] = 2
     image = LabelledImage(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), labels)
     calibrate(network, [image])
-    first = [float(value) for value in (network.mask_decoder.logit_gain, network.mask_decoder.logit_shift)]
+    first = float(network.mask_decoder.logit_gain)
+    assert network.mask_decoder.logit_shift == 0
     assert network.prompt_encoder.logit_gain == network.mask_decoder.logit_gain
     assert (network.mask_decoder.quality_shift > 0).all()
     calibrate(network, [image])
-    assert [float(network.mask_decoder.logit_gain), float(network.mask_decoder.logit_shift)] == first
+    assert float(network.mask_decoder.logit_gain) == first
 
 
 def test_calibration_changes_no_order_and_no_mask_but_by_the_shift() -> None:
