@@ -35,7 +35,6 @@ def test_a_tiny_run_from_end_to_end(
     monkeypatch.setattr(train_embedded, "SCENE_SIZE", 96)
     monkeypatch.setattr(train_embedded, "N_HELD_OUT_SCENES", 1)
     monkeypatch.setattr("server.training.calibration.MAX_CLICKS_PER_IMAGE", 1)
-    monkeypatch.setattr("server.training.calibration.SHIFTS", (0.0,))
     monkeypatch.setattr("server.training.quality.PROMPTS_PER_IMAGE", 1)
     small = ["--steps", "1", "--size", "64", "--early-size", "64", "--images", "1", "--prompts", "1", "--scenes", "2"]
     small += ["--threads", "1", "--rated-images", "2"]
