@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 from segment_anything import SamPredictor
 
+from server.rasters.windows import PixelWindow, plan_windows
 from server.segmentation.networks.embedded import EmbeddedSam
 from server.training.labelled_images import UNKNOWN, LabelledImage
 from server.training.metrics.pixels import measure_iou
@@ -34,15 +33,17 @@ def outline_boxes(network: EmbeddedSam, rgb: NDArray[np.uint8], boxes_xyxy: NDAr
     labels = np.zeros(shape, np.int32)
     predictor = SamPredictor(network)
     waiting = np.ones(len(boxes_xyxy), bool)
-    for window in _windows(shape, network.image_encoder.img_size):
+    side = network.image_encoder.img_size
+    for window in plan_windows(shape[1], shape[0], size=side, overlap=side // 2):
         held = [index for index in np.flatnonzero(waiting) if _holds(window, boxes_xyxy[index], shape)]
         if not held:
             continue
-        predictor.set_image(np.ascontiguousarray(rgb[window]))
+        part = slice(window.row, window.row + window.height), slice(window.col, window.col + window.width)
+        predictor.set_image(np.ascontiguousarray(rgb[part]))
         for index in held:
             waiting[index] = False
-            box = boxes_xyxy[index] - np.tile([window[1].start, window[0].start], 2)
-            _draw(labels[window], _fill(box, labels[window].shape), _outline(predictor, box), int(labels.max()) + 1)
+            box = boxes_xyxy[index] - np.tile([window.col, window.row], 2)
+            _draw(labels[part], _fill(box, labels[part].shape), _outline(predictor, box), int(labels.max()) + 1)
     for box in boxes_xyxy[waiting]:  # larger than a window
         labels[_fill(box, shape) & (labels == 0)] = UNKNOWN
     return LabelledImage(rgb, labels)
@@ -76,20 +77,14 @@ def _outline(predictor: SamPredictor, box: NDArray[np.float64]) -> Mask | None:
     return np.asarray(alone, bool)
 
 
-def _windows(shape: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]:
-    """Cut an image into windows of `side` pixels that overlap by a half."""
-    for top in range(0, max(shape[0] - side // 2, 1), side // 2):
-        for left in range(0, max(shape[1] - side // 2, 1), side // 2):
-            yield slice(top, min(top + side, shape[0])), slice(left, min(left + side, shape[1]))
-
-
-def _holds(window: tuple[slice, slice], box: NDArray[np.float64], shape: tuple[int, int]) -> bool:
-    rows, cols = window
+def _holds(window: PixelWindow, box: NDArray[np.float64], shape: tuple[int, int]) -> bool:
+    """Tell whether a box lies in a window, away from those of its sides that cut the image of `shape` (H, W)."""
+    right, below = window.col + window.width, window.row + window.height
     return bool(
-        box[0] >= (cols.start + MARGIN_PX if cols.start else 0)
-        and box[1] >= (rows.start + MARGIN_PX if rows.start else 0)
-        and box[2] <= (cols.stop - MARGIN_PX if cols.stop < shape[1] else shape[1])
-        and box[3] <= (rows.stop - MARGIN_PX if rows.stop < shape[0] else shape[0])
+        box[0] >= (window.col + MARGIN_PX if window.col else 0)
+        and box[1] >= (window.row + MARGIN_PX if window.row else 0)
+        and box[2] <= (right - MARGIN_PX if right < shape[1] else right)
+        and box[3] <= (below - MARGIN_PX if below < shape[0] else below)
     )
 
 
