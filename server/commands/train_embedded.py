@@ -149,15 +149,23 @@ def _read_sources(arguments: argparse.Namespace) -> list[Source]:
 
 
 def _outline_boxed(arguments: argparse.Namespace) -> list[Source]:
-    """Outline the objects that have boxes by the network that training starts from, with a progress bar."""
+    """Outline the objects that have boxes by the network that training starts from, with a progress bar.
+
+    Without such a network, or with one that would be partly random, they are left out.
+    """
     if arguments.start_from is None:
         return []
-    from server.segmentation.networks.embedded import load_embedded_sam
+    from server.segmentation.networks.embedded import build_embedded_sam, load_fitting_weights
     from server.training.boxed_objects import outline_boxes
     from server.training.labelled_images import Source, object_ids
     from server.training.real_imagery import read_boxed
 
-    network, boxed = load_embedded_sam(arguments.start_from).eval(), read_boxed(arguments.data)
+    network = build_embedded_sam().eval()
+    lacking = load_fitting_weights(network, arguments.start_from)
+    if lacking:
+        print(f"{arguments.start_from} lacks {', '.join(lacking)}: objects known by boxes alone are left out")
+        return []
+    boxed = read_boxed(arguments.data)
     sources = []
     with tqdm(total=sum(map(len, boxed.values())), unit="image") as bar:
         for items in boxed.values():

@@ -48,9 +48,7 @@ def take_back_calibration(network: EmbeddedSam) -> None:
     """
     decoder = network.mask_decoder
     with torch.no_grad():
-        cast("nn.Conv2d", decoder.masks[-1]).bias.add_(decoder.logit_shift)  # type: ignore[union-attr]
         cast("nn.Linear", decoder.quality[-1]).bias.add_(decoder.quality_shift.mean())
-        decoder.logit_shift.zero_()
         decoder.quality_shift.zero_()
         decoder.logit_gain.fill_(1.0)
         network.prompt_encoder.logit_gain.fill_(1.0)
@@ -62,11 +60,11 @@ def calibrate(network: EmbeddedSam, images: Sequence[LabelledImage]) -> None:
     Nothing is added to the logits: the shift that fits depends on how large objects are and how they were outlined.
     One that was best on crops for training lowered the IoU of masks on most imagery the network had not seen.
     """
-    network.set_calibration(1.0, 0.0, 0.0)
+    network.set_calibration(1.0, 0.0)
     answers = [answer for image in images for answer in _click_on_everything(network, image)]
     good = [answer.logits for answer in answers if answer.iou > GOOD_IOU]
     quality_shift = find_quality_shift([answer.quality for answer in answers], [answer.iou for answer in answers])
-    network.set_calibration(find_gain(good), 0.0, quality_shift)
+    network.set_calibration(find_gain(good), quality_shift)
 
 
 def find_quality_shift(qualities: Sequence[float], ious: Sequence[float]) -> float:

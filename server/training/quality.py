@@ -27,7 +27,7 @@ PROMPTS_PER_IMAGE = 24
 BOX_SHARE, CENTRE_SHARE = 0.25, 0.5
 # Images, not masks, are held out: masks of one image resemble each other.
 HELD_OUT_SHARE = 0.2
-BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 512, 1e-3, 1e-2
+BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 512, 3e-3, 1e-2
 N_EPOCHS, PATIENCE = 200, 20
 # Synthetic scenes and regions of one colour are full of small things; what people outline is more often the whole. So
 # much is added to the log-odds of the mask that tends to be the largest, the middle one and the smallest.

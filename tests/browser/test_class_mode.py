@@ -41,7 +41,9 @@ CLASS_SHARE = 0.25
 
 def export_roofs(folder: Path, scene: Path) -> None:
     """Write the embedded network as fine-tuned for roofs, its cut-off moved so that it finds some in `scene`."""
-    from server.segmentation.class_mode.network import SharedClassNetwork  # torch would slow down the collection
+    import torch  # would slow down the collection
+
+    from server.segmentation.class_mode.network import SharedClassNetwork
     from server.segmentation.networks.caching_predictor import CachingPredictor, EmbeddingCache
     from server.segmentation.networks.embedded import load_embedded_sam
     from server.training.finetuning.export import export
@@ -52,7 +54,8 @@ def export_roofs(folder: Path, scene: Path) -> None:
     predictor = CachingPredictor(network, ROOFS.name, EmbeddingCache(0))
     logits = SharedClassNetwork(predictor, nullcontext).find_class(rgb)
     decoder = network.mask_decoder
-    decoder.logit_shift -= float(np.quantile(logits, 1 - CLASS_SHARE)) / decoder.logit_gain
+    with torch.no_grad():
+        decoder.masks[-1].bias -= float(np.quantile(logits, 1 - CLASS_SHARE)) / decoder.logit_gain
     export(network, ROOFS, folder)
 
 

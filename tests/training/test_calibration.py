@@ -29,7 +29,7 @@ def test_the_gain_is_the_smallest_that_makes_masks_stable() -> None:
     assert find_gain([]) == 1
 
 
-def test_calibration_leaves_borders_alone_and_can_be_repeated() -> None:
+def test_calibration_can_be_repeated() -> None:
     torch.manual_seed(0)
     network = build_embedded_sam(64).eval()
     labels = np.ones((64, 64), np.int32)
@@ -37,14 +37,13 @@ def test_calibration_leaves_borders_alone_and_can_be_repeated() -> None:
     image = LabelledImage(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8), labels)
     calibrate(network, [image])
     first = float(network.mask_decoder.logit_gain)
-    assert network.mask_decoder.logit_shift == 0
     assert network.prompt_encoder.logit_gain == network.mask_decoder.logit_gain
     assert (network.mask_decoder.quality_shift > 0).all()
     calibrate(network, [image])
     assert float(network.mask_decoder.logit_gain) == first
 
 
-def test_calibration_changes_no_order_and_no_mask_but_by_the_shift() -> None:
+def test_calibration_changes_no_order_and_no_mask() -> None:
     torch.manual_seed(0)
     network = build_embedded_sam(64).eval()
     points = (torch.tensor([[[20.0, 30.0]]]), torch.ones(1, 1, dtype=torch.int64))
@@ -57,7 +56,7 @@ def test_calibration_changes_no_order_and_no_mask_but_by_the_shift() -> None:
 
     embeddings = network.image_encoder(torch.randn(1, 3, 64, 64)).detach()
     masks, quality = decode()
-    network.set_calibration(3.0, 0.0, 1.0)
+    network.set_calibration(3.0, 1.0)
     sharper, higher = decode()
     assert ((sharper > 0) == (masks > 0)).all()
     assert (higher > quality).all()
@@ -81,7 +80,7 @@ def test_predictions_that_tell_nothing_are_taken_at_their_word() -> None:
 def test_a_calibration_taken_back_leaves_borders_and_ratings_as_they_are() -> None:
     torch.manual_seed(0)
     network = build_embedded_sam(64).eval()
-    network.set_calibration(8.0, -0.75, 1.5)
+    network.set_calibration(8.0, 1.5)
     embeddings = network.image_encoder(torch.randn(1, 3, 64, 64))
     dense = network.prompt_encoder((torch.tensor([[[20.0, 30.0]]]), torch.ones(1, 1)), None, None)[1]
     before, rated_before = network.mask_decoder(embeddings, None, None, dense, multimask_output=True)

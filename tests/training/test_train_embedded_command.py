@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from server.commands import train_embedded
 from server.errors import BadParameter
+from server.segmentation.networks.embedded import build_embedded_sam
 from server.training.labelled_images import UNKNOWN, LabelledImage
 
 
@@ -69,3 +71,17 @@ def test_boxes_are_outlined_by_the_network_that_training_starts_from(
     (cars,) = train_embedded._outline_boxed(begun)  # of the crowns no outline was believed
     assert [image.labels.max() for image in cars.images] == [1]
     assert train_embedded._outline_boxed(parse(str(tmp_path), "--data", str(tmp_path))) == []
+
+
+def test_a_network_that_would_be_partly_random_outlines_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of another version may lack the rating, by which the outline of a box is chosen."""
+    monkeypatch.setattr("server.training.real_imagery.read_boxed", lambda _: {"cars": [Boxed()]})
+    other = tmp_path / "other.safetensors"
+    weights = {name: value for name, value in build_embedded_sam().state_dict().items() if "quality.0" not in name}
+    save_file({name: value.contiguous() for name, value in weights.items()}, other)
+    assert (
+        train_embedded._outline_boxed(parse(str(tmp_path), "--data", str(tmp_path), "--start-from", str(other))) == []
+    )
+    assert "lacks mask_decoder.quality.0.bias, mask_decoder.quality.0.weight: " in capsys.readouterr().out

@@ -17,7 +17,10 @@ N_MASKS = 3
 N_SUBSPACES, SUBSPACE_CHANNELS = 8, 16
 CHANNELS, MIDDLE_CHANNELS, DEEP_CHANNELS = PROMPT_CHANNELS, 96, 128
 N_ATTENTION_BLOCKS, N_HEADS = 2, 4
-QUALITY_CHANNELS = 96
+# What a mask is rated by: certainty, area, number, how it lies to the two others, stability, is its extent said.
+N_DESCRIBED, QUALITY_CHANNELS = 13, 16
+# Between these shares of certainty lies the border of a sketch: logits of -1 and +1, as in SAM's stability score.
+LOOSE, STRICT = 0.27, 0.73
 # On a processor, activations of a few prompts stay in its cache; of sixty they do not, and take four times as long.
 N_PROMPTS_AT_ONCE = 4
 
@@ -42,20 +45,17 @@ class MaskDecoder(nn.Module):
 
     Attributes:
         logit_gain: factor on the logits, which sharpens masks so that stability scores compare with SAM's.
-        logit_shift: added to the logits before that, which corrects masks that are all too large or too small.
         quality_shift: (3,), their mean is added to the log-odds of predicted IoU; differences between the three say
             which extent is meant in case of doubt.
     """
 
     logit_gain: torch.Tensor
-    logit_shift: torch.Tensor
     quality_shift: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self._recalled: tuple[torch.Tensor, ImageShare] | None = None
         self.register_buffer("logit_gain", torch.ones(()))
-        self.register_buffer("logit_shift", torch.zeros(()))
         self.register_buffer("quality_shift", torch.zeros(N_MASKS))
         self.keys = nn.Conv2d(EMBEDDING_CHANNELS, N_SUBSPACES * SUBSPACE_CHANNELS, 1)
         self.image = nn.Conv2d(EMBEDDING_CHANNELS, CHANNELS, 1)
@@ -69,9 +69,9 @@ class MaskDecoder(nn.Module):
         self.up16 = nn.Conv2d(DEEP_CHANNELS, MIDDLE_CHANNELS, 1)
         self.up8 = nn.Conv2d(MIDDLE_CHANNELS, CHANNELS, 1)
         self.sketch = nn.Sequential(make_norm(CHANNELS), nn.GELU(), nn.Conv2d(CHANNELS, 4 * N_MASKS, 1))
-        # Mean of the features inside and outside a sketch, its certainty and its area.
+        # It sees no features: what they tell about masks of images it was fitted to is wrong on others.
         self.quality = nn.Sequential(
-            nn.Linear(2 * CHANNELS + 2 + N_MASKS, QUALITY_CHANNELS),
+            nn.Linear(N_DESCRIBED, QUALITY_CHANNELS),
             nn.GELU(),
             nn.Linear(QUALITY_CHANNELS, QUALITY_CHANNELS),
             nn.GELU(),
@@ -167,9 +167,9 @@ class MaskDecoder(nn.Module):
         return torch.sigmoid(odds), features
 
     def describe(self, image: ImageShare, prompt: PromptMaps) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what each mask of a few prompts is rated by, (B, 3, 133), and the features, as `rate_shared` does."""
+        """Return what each mask of a few prompts is rated by, (B, 3, 13), and the features, as `rate_shared` does."""
         features = self._look(image, prompt)
-        return _describe(self._sketch_cells(features).detach(), features), features
+        return _describe(self._sketch_cells(features).detach(), prompt.leave_doubt()), features
 
     def _prefer(self, leave_doubt: torch.Tensor) -> torch.Tensor:
         """Return (B, 3): what is added to the log-odds of each mask because of its extent alone."""
@@ -188,7 +188,7 @@ class MaskDecoder(nn.Module):
         detail = functional.pixel_shuffle(embeddings[:, FEATURE_CHANNELS:], 2)
         parts = self._split(features) if len(embeddings) == 1 else [features]
         masks = torch.cat([self._draw(detail, part) for part in parts])
-        return (masks + self.logit_shift) * self.logit_gain
+        return masks * self.logit_gain
 
     def draw_sketch(self, features: torch.Tensor) -> torch.Tensor:
         """Return the first stage's coarse logits (B, 3, S/4, S/4); training shows them what is meant, too."""
@@ -231,18 +231,34 @@ class MaskDecoder(nn.Module):
         return functional.normalize(split, dim=2)
 
 
-def _describe(cells: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """Return (B, 3, 133): means of the features inside and outside each sketch, its certainty, area and number."""
-    inside = torch.sigmoid(cells).reshape(len(cells), N_MASKS, 4, -1).mean(dim=2)
-    flat = features.flatten(2)
+def _describe(cells: torch.Tensor, leave_doubt: torch.Tensor) -> torch.Tensor:
+    """Return (B, 3, 13) of each sketch: certainty, area, number, how it lies to the others, stability, is it said."""
+    shares = torch.sigmoid(cells).reshape(len(cells), N_MASKS, 4, -1)
+    inside = shares.mean(dim=2)
     area = inside.sum(dim=2, keepdim=True)
-    mean_inside = inside @ flat.transpose(1, 2) / area.clamp(min=1e-3)
-    outside = flat.sum(dim=2)[:, None] - mean_inside * area
-    mean_outside = outside / (inside.shape[2] - area).clamp(min=1e-3)
     certainty = (inside * (2 * inside - 1).abs()).sum(dim=2, keepdim=True) / area.clamp(min=1e-3)
     share = torch.log(area.clamp(min=1e-1) / inside.shape[2]) / 10
     which = torch.eye(N_MASKS, device=cells.device).expand(len(cells), -1, -1)
-    return torch.cat([mean_inside, mean_outside, certainty, share, which], dim=2)
+    stability = (shares > STRICT).sum(dim=(2, 3)) / (shares > LOOSE).sum(dim=(2, 3)).clamp(min=1)
+    said = (~leave_doubt)[:, None, None].expand(-1, N_MASKS, -1).to(cells)
+    return torch.cat([certainty, share, which, _relate(inside, area), stability[:, :, None], said], dim=2)
+
+
+def _relate(inside: torch.Tensor, area: torch.Tensor) -> torch.Tensor:
+    """Return (B, 3, 6): of each mask IoU with the next two, the share of it that they hold, and the log ratio of areas.
+
+    Args:
+        inside: (B, 3, P), shares of the cells.
+        area: (B, 3, 1), their sums.
+    """
+    both = inside @ inside.transpose(1, 2)
+    others = area.transpose(1, 2)
+    iou = both / (area + others - both).clamp(min=1e-3)
+    held = both / area.clamp(min=1e-3)
+    ratio = torch.log(others.clamp(min=1e-1) / area.clamp(min=1e-1)) / 3
+    pairs = torch.stack([iou, held, ratio], dim=3)
+    rows = torch.arange(N_MASKS, device=inside.device)
+    return torch.cat([pairs[:, rows, (rows + step) % N_MASKS] for step in (1, 2)], dim=2)
 
 
 def _compare(keys: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:

@@ -38,11 +38,10 @@ class EmbeddedSam(nn.Module):
         self.image_encoder.img_size = input_size
         self.prompt_encoder.input_size = input_size
 
-    def set_calibration(self, logit_gain: float, logit_shift: float, quality_shift: float) -> None:
+    def set_calibration(self, logit_gain: float, quality_shift: float) -> None:
         """Adjust what comes out after training; see `MaskDecoder` for the meaning."""
         for part in (self.mask_decoder, self.prompt_encoder):
             part.logit_gain.fill_(logit_gain)
-        self.mask_decoder.logit_shift.fill_(logit_shift)
         self.mask_decoder.quality_shift.fill_(quality_shift)
 
     @property

@@ -10,12 +10,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from server.errors import CheckpointMissing
-from server.segmentation.networks.embedded.mask_decoder import N_MASKS
 from server.segmentation.networks.embedded.model import EmbeddedSam, build_embedded_sam
 
 FORMAT = "segment-anything-rs embedded sam"
-VERSION = "2"
-QUALITY_SHIFT = "mask_decoder.quality_shift"
+VERSION = "3"
 ARCHITECTURE = "dense prompt maps, a rating stage at strides 8 to 32, a drawing stage to stride 2; input 512"
 
 
@@ -70,7 +68,4 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
             header = file.metadata() or {}
     except SafetensorError as error:
         raise CheckpointMissing(f"{path.name} is not a readable safetensors file: {error}.") from error
-    shift = tensors.get(QUALITY_SHIFT)
-    if shift is not None and shift.ndim == 0:  # files of earlier versions have one number for all three masks
-        tensors[QUALITY_SHIFT] = shift.repeat(N_MASKS)
     return header, tensors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional
 
 from server.segmentation.networks.decoding.surroundings import PromptTensors
 from server.segmentation.networks.embedded import EmbeddedSam, build_embedded_sam
+from server.segmentation.networks.embedded.mask_decoder import _describe
 from server.segmentation.networks.embedded.prompt_encoder import PromptMaps
 
 
@@ -156,3 +158,28 @@ def test_larger_extents_are_preferred_where_clicks_alone_leave_in_doubt_what_is_
     leave_doubt = PromptMaps.split(dense).leave_doubt()
     assert network.mask_decoder.choose_single(after, leave_doubt) == before.argmax()
     assert torch.equal(PromptTensors(clicks, boxes, None).leave_doubt(), leave_doubt)
+
+
+def test_masks_are_rated_by_their_extents() -> None:
+    """A sketch of the left half, one of the left quarter, and an uncertain one of everything, on 4 x 4 cells."""
+    cells = torch.full((1, 3, 4, 4, 4), -20.0)
+    cells[:, 0, :, :, :2] = 20
+    cells[:, 1, :, :, :1] = 20
+    cells[:, 2] = 0.5  # 0.62 of each cell; between the two borders of the stability score
+    clicked = _describe(cells.reshape(1, 12, 4, 4), torch.tensor([True]))
+    half, quarter, everything = clicked[0]
+    assert half[[0, 11, 12]].tolist() == pytest.approx([1, 1, 0])  # certain, stable, extent not said
+    assert half[1] == pytest.approx(math.log(0.5) / 10)
+    assert half[2:5].tolist() == [1, 0, 0]
+    assert half[5:8].tolist() == pytest.approx([0.5, 0.5, math.log(0.5) / 3])  # beside the quarter
+    assert quarter[8:11].tolist() == pytest.approx([0.5, 1, math.log(2) / 3])  # beside the half, in which it lies
+    share = 1 / (1 + math.exp(-0.5))
+    assert half[8:11].tolist() == pytest.approx([share / (1 + share), share, math.log(2 * share) / 3])
+    assert everything[[0, 11]].tolist() == pytest.approx([2 * share - 1, 0])
+    boxed = _describe(cells.reshape(1, 12, 4, 4), torch.tensor([False]))
+    assert (boxed[..., :-1] == clicked[..., :-1]).all()
+    assert (boxed[..., -1] == 1).all()
+
+
+def test_empty_sketches_are_rated_too() -> None:
+    assert torch.isfinite(_describe(torch.full((2, 12, 4, 4), -1000.0), torch.tensor([True, False]))).all()

@@ -28,17 +28,6 @@ def test_round_trip_in_float16(untrained: EmbeddedSam, tmp_path: Path) -> None:
         assert file.metadata()["format"] == FORMAT
 
 
-def test_one_shift_of_earlier_files_counts_for_all_three_masks(untrained: EmbeddedSam, tmp_path: Path) -> None:
-    path = tmp_path / "weights.safetensors"
-    tensors = {**untrained.state_dict(), "mask_decoder.quality_shift": torch.tensor(1.5)}
-    save_file(
-        {name: value.contiguous() for name, value in tensors.items()},
-        path,
-        metadata={"format": FORMAT, "version": VERSION},
-    )
-    assert load_embedded_sam(path).mask_decoder.quality_shift.tolist() == [1.5, 1.5, 1.5]
-
-
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not safetensors", b"\xff" * 64])
 def test_damaged_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
@@ -80,3 +69,10 @@ def test_the_shipped_file_is_small_and_says_what_it_is(trained: EmbeddedSam) -> 
     with safe_open(path, framework="pt") as file:
         assert {"format", "version", "architecture"} <= file.metadata().keys()
     assert all(torch.isfinite(value).all() for value in trained.state_dict().values())
+
+
+def test_an_earlier_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"format": FORMAT, "version": "2"})
+    with pytest.raises(CheckpointMissing, match=f'version 2; expected "{FORMAT}" version {VERSION}'):
+        load_embedded_sam(path)
