@@ -26,6 +26,11 @@ class PixelWindow(NamedTuple):
     width: int
     height: int
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The rows and columns, which cut it out of an array (H, W, …)."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
 
 def plan_windows(width: int, height: int, *, size: int, overlap: int) -> list[PixelWindow]:
     """Return windows that together cover every pixel, row by row.

@@ -38,12 +38,12 @@ def outline_boxes(network: EmbeddedSam, rgb: NDArray[np.uint8], boxes_xyxy: NDAr
         held = [index for index in np.flatnonzero(waiting) if _holds(window, boxes_xyxy[index], shape)]
         if not held:
             continue
-        part = slice(window.row, window.row + window.height), slice(window.col, window.col + window.width)
-        predictor.set_image(np.ascontiguousarray(rgb[part]))
+        predictor.set_image(np.ascontiguousarray(rgb[window.slices]))
+        part = labels[window.slices]
         for index in held:
             waiting[index] = False
             box = boxes_xyxy[index] - np.tile([window.col, window.row], 2)
-            _draw(labels[part], _fill(box, labels[part].shape), _outline(predictor, box), int(labels.max()) + 1)
+            _draw(part, _fill(box, part.shape), _outline(predictor, box), int(labels.max()) + 1)
     for box in boxes_xyxy[waiting]:  # larger than a window
         labels[_fill(box, shape) & (labels == 0)] = UNKNOWN
     return LabelledImage(rgb, labels)

@@ -50,15 +50,11 @@ def average_windows(
         seen = look(window)
         if total is None:
             total = torch.zeros(len(seen), *shape, device=seen.device)
-        total[(slice(None), *_slices(window))] += seen
-        counts[_slices(window)] += 1
+        total[(slice(None), *window.slices)] += seen
+        counts[window.slices] += 1
     if total is None:
         raise ValueError("no windows to average")
     return total / counts.to(total.device)
-
-
-def _slices(window: PixelWindow) -> tuple[slice, slice]:
-    return slice(window.row, window.row + window.height), slice(window.col, window.col + window.width)
 
 
 def resize_long_side(rgb: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:

@@ -66,8 +66,7 @@ def find_in_scene(network: ClassNetwork, rgb: NDArray[np.uint8]) -> Logits:
     logits = np.empty((height, width), np.float32)
 
     def look(window: PixelWindow) -> Logits:
-        part = rgb[window.row : window.row + window.height, window.col : window.col + window.width]
-        return network.find_class(np.ascontiguousarray(part))
+        return network.find_class(np.ascontiguousarray(rgb[window.slices]))
 
     def keep(strip: PixelWindow, finished: Logits) -> None:
         logits[strip.row : strip.row + strip.height] = finished

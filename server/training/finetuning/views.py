@@ -17,10 +17,9 @@ ZOOM_RANGE = (0.7, 1.4)
 
 def cut_view(image: LabelledImage, window: PixelWindow, size: int) -> LabelledImage:
     """Return a window, at most `size` pixels on each side, padded to (size, size); the padding is unknown."""
-    part = (slice(window.row, window.row + window.height), slice(window.col, window.col + window.width))
     labels = np.full((size, size), UNKNOWN, np.int32)
-    labels[: window.height, : window.width] = image.labels[part]
-    return LabelledImage(pad_to_square(image.rgb[part], size), labels)
+    labels[: window.height, : window.width] = image.labels[window.slices]
+    return LabelledImage(pad_to_square(image.rgb[window.slices], size), labels)
 
 
 def draw_view(image: LabelledImage, window: PixelWindow, size: int, rng: np.random.Generator) -> LabelledImage:

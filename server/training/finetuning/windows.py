@@ -118,7 +118,7 @@ def _plan(
     for number, scene in enumerate(dataset):
         height, width = scene.classes.shape
         for window in plan_windows(width, height, size=size, overlap=overlap):
-            part = scene.classes[window.row : window.row + window.height, window.col : window.col + window.width]
+            part = scene.classes[window.slices]
             if (part != UNKNOWN).any():
                 found.append(ClassWindow(number, window, int((part == class_number).sum())))
         tell(1)
